@@ -1,0 +1,9 @@
+"""Django's own: the app's name."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"

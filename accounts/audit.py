@@ -1,0 +1,67 @@
+"""The audit trail: who acts in this transaction, and which patient records were read.
+
+Changes are not written here: a trigger on each audited table does it, so that a bulk update and raw SQL are seen too.
+The trigger takes the actor from the connection's setting `app.actor`, which `acting` sets.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import connection, migrations
+
+from accounts import clock
+from accounts.models import AuditEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def set_actor(actor: UUID | None) -> None:
+    """Name the person who acts on this connection from here on; None for the system itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('app.actor', %s, false)", [str(actor or "")])
+
+
+@contextmanager
+def acting(actor: UUID | None) -> Iterator[None]:
+    """Name the person who acts on this connection, for the length of the block."""
+    set_actor(actor)
+    try:
+        yield
+    finally:
+        if connection.connection is not None and not connection.needs_rollback:
+            set_actor(None)
+
+
+def record_reads(actor: UUID | None, record_type: str, rows: Iterable[tuple[UUID, UUID]]) -> None:
+    """Write one entry for each (record id, patient id) whose patient's details the person was shown."""
+    at = clock.now()
+    AuditEntry.objects.bulk_create(
+        AuditEntry(
+            at=at, actor=actor, action="read", record_type=record_type, record_id=str(record), patient_id=patient
+        )
+        for record, patient in rows
+    )
+
+
+def audited(*tables: str) -> migrations.RunSQL:
+    """Return the migration step that puts the audit trigger on these tables."""
+    make = "CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON {0} FOR EACH ROW EXECUTE FUNCTION accounts_audit()"
+    drop = "DROP TRIGGER audit ON {0}"
+    return migrations.RunSQL(
+        [make.format(table) for table in tables], [drop.format(table) for table in reversed(tables)]
+    )
+
+
+def append_only(table: str) -> migrations.RunSQL:
+    """Return the migration step after which rows of the table can be added, and neither changed nor removed."""
+    return migrations.RunSQL(
+        f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION accounts_append_only();"
+        f"CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION accounts_append_only();",
+        f"DROP TRIGGER append_only ON {table}; DROP TRIGGER append_only_truncate ON {table};",
+    )

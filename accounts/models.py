@@ -1,0 +1,201 @@
+"""Who is who: organizations, sites, people who sign in, patients, and the audit trail."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from accounts import clock
+from accounts.ids import uuid7
+
+
+class Role(models.TextChoices):
+    """The contract's seven roles; a person may hold several, `admin` holds each in their organization."""
+
+    PATIENT = "patient"
+    FRONT_DESK = "front_desk"
+    NURSE = "nurse"
+    PRESCRIBER = "prescriber"
+    MANAGER = "manager"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Channel(models.TextChoices):
+    """Ways to reach a patient."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+def default_approvers() -> list[str]:
+    """Roles that may approve a protocol until an organization says otherwise."""
+    return [Role.PRESCRIBER, Role.ADMIN]
+
+
+def default_channels() -> list[str]:
+    """Channels of a patient who has stated no wish."""
+    return [Channel.EMAIL]
+
+
+class Organization(models.Model):
+    """A clinic group: the wall that nothing crosses."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    approver_roles = ArrayField(models.CharField(max_length=20, choices=Role), default=default_approvers)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Site(models.Model):
+    """A clinic location with a time zone. Wall times of everything that happens there are in this zone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="sites")
+    name = models.CharField(max_length=200)
+    time_zone = models.CharField(max_length=64)
+    phone = models.CharField(max_length=20, blank=True, default="")
+    # The crisis line and emergency number differ by country, so they are the site's (US: 988 Lifeline, 911).
+    crisis_line = models.CharField(max_length=20, default="988")
+    emergency_number = models.CharField(max_length=20, default="911")
+    on_call = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="on_call_sites")
+    last_reminder_minutes = models.PositiveSmallIntegerField(default=30)
+    plan_life_minutes = models.PositiveSmallIntegerField(default=60)
+    hold_life_minutes = models.PositiveSmallIntegerField(default=10)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["organization", "name"], name="site_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users; addresses are kept in lower case, so that one person is one row."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Save and return a user who signs in with `email`."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Save and return a user with every right; for Django's own command."""
+        return self.create_user(email, password, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Find the user who signs in with `username`, whatever the case it is typed in."""
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in. Staff belong to one organization and work at `sites`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=200, blank=True, default="")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="users", null=True, blank=True
+    )
+    roles = ArrayField(models.CharField(max_length=20, choices=Role), default=list, blank=True)
+    sites = models.ManyToManyField(Site, related_name="staff", blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
+            models.CheckConstraint(condition=Q(roles__contained_by=list(Role.values)), name="user_roles_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether Django's admin lets this person in."""
+        return self.is_superuser
+
+
+class Patient(models.Model):
+    """A person who is treated. `user` is set where the patient signs in."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="patient", null=True, blank=True)
+    given_name = models.CharField(max_length=100)
+    family_name = models.CharField(max_length=100)
+    birth_date = models.DateField()
+    email = models.EmailField(max_length=254, blank=True, default="")
+    phone = models.CharField(max_length=20, blank=True, default="")
+    preferred_channels = ArrayField(
+        models.CharField(max_length=10, choices=Channel), default=default_channels, blank=True
+    )
+    language = models.CharField(max_length=2, default="en", choices=[("en", "English"), ("es", "Español")])
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(preferred_channels__contained_by=list(Channel.values)), name="patient_channels_known"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["site", "family_name"], name="patient_by_name")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class AuditEntry(models.Model):
+    """One change of a record, or one read of a patient's record. The database lets nobody change or remove a row.
+
+    Changes are written by a trigger on every audited table, so raw SQL is seen too; reads by `accounts.audit`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    actor = models.UUIDField(null=True, db_index=True)
+    action = models.CharField(max_length=10)
+    record_type = models.CharField(max_length=63)
+    record_id = models.CharField(max_length=64)
+    patient_id = models.UUIDField(null=True, db_index=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.record_type} {self.record_id}"
+
+
+class IdempotencyKey(models.Model):
+    """The answer once given to a POST, so that a repeat gets the same one and nothing is done twice."""
+
+    id = models.BigAutoField(primary_key=True)
+    caller = models.CharField(max_length=64)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.TextField()
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["caller", "key"], name="idempotency_key_once")]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_by_age")]
+
+    def __str__(self) -> str:
+        return self.key

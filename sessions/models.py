@@ -1,0 +1,241 @@
+"""A patient's series and its sessions: ordered, planned, booked, lived through."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.indexes import GistIndex
+from django.db import models
+from django.db.models import Deferrable, F, Func, Q, Value
+
+from accounts import clock
+from accounts.ids import uuid7
+from accounts.models import Patient, Site, User
+from scheduler.models import Chair, Protocol, Provider
+
+
+class Order(models.Model):
+    """A prescriber's order: this patient may have this many sessions under this protocol until a day."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="orders")
+    protocol = models.ForeignKey(Protocol, on_delete=models.PROTECT, related_name="orders")
+    sessions = models.PositiveSmallIntegerField()
+    valid_until = models.DateField()
+    prescribed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(sessions__gte=1), name="order_of_something")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SeriesStatus(models.TextChoices):
+    """How a series stands."""
+
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    NEEDS_REVIEW = "needs_review"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Series(models.Model):
+    """One patient's course under one version of a protocol."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="series")
+    protocol = models.ForeignKey(Protocol, on_delete=models.PROTECT, related_name="series")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="series")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="series", null=True, blank=True)
+    status = models.CharField(max_length=20, choices=SeriesStatus, default=SeriesStatus.ACTIVE)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    row_version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["site", "status"], name="series_by_site")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SessionStatus(models.TextChoices):
+    """The contract's states of a session; `lifecycle.MOVES` says which follows which."""
+
+    BOOKED = "booked"
+    CONFIRMED = "confirmed"
+    ARRIVED = "arrived"
+    INFUSING = "infusing"
+    RECOVERING = "recovering"
+    COMPLETED = "completed"
+    STOPPED_EARLY = "stopped_early"
+    CANCELLED = "cancelled"
+    NO_SHOW = "no_show"
+
+
+# A session in one of these takes nothing: its chair, its people and its patient are free again.
+GONE = (SessionStatus.CANCELLED, SessionStatus.NO_SHOW)
+TO_COME = (SessionStatus.BOOKED, SessionStatus.CONFIRMED)
+
+
+def _span(start: str, end: str) -> Func:
+    """The half-open range of instants between two columns."""
+    return Func(F(start), F(end), Value("[)"), function="tstzrange", output_field=DateTimeRangeField())
+
+
+def _once(what: str, start: str, end: str, name: str) -> ExclusionConstraint:
+    """No two live sessions share `what` at one instant. Deferred to commit, so that two sessions can swap."""
+    return ExclusionConstraint(
+        name=name,
+        expressions=[(what, RangeOperators.EQUAL), (_span(start, end), RangeOperators.OVERLAPS)],
+        condition=~Q(status__in=GONE),
+        deferrable=Deferrable.DEFERRED,
+    )
+
+
+class Session(models.Model):
+    """One infusion visit: when, where, with whom, and how far it has come.
+
+    Planned instants, in order: `start` (prepare) <= `infuse_start` <= `recover_start` <= `end` (of recover)
+    <= `turnover_end`; `hands_on_until` is where the nurse's minutes alone with this patient end.
+    Who is taken when: chair `start`..`turnover_end`, patient and nurse `start`..`end`, prescriber `infuse_start`..`end`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="sessions")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="sessions")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="sessions")
+    phase = models.CharField(max_length=100)
+    ordinal = models.PositiveSmallIntegerField()
+    sequence = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=20, choices=SessionStatus, default=SessionStatus.BOOKED)
+    start = models.DateTimeField()
+    hands_on_until = models.DateTimeField()
+    infuse_start = models.DateTimeField()
+    recover_start = models.DateTimeField()
+    end = models.DateTimeField()
+    turnover_end = models.DateTimeField()
+    acuity = models.PositiveSmallIntegerField(default=1)
+    chair = models.ForeignKey(Chair, on_delete=models.PROTECT, related_name="sessions")
+    nurse = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="nursed_sessions")
+    prescriber = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="prescribed_sessions")
+    arrived_at = models.DateTimeField(null=True, blank=True)
+    infusion_started_at = models.DateTimeField(null=True, blank=True)
+    infusion_ended_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    stop_reason = models.CharField(max_length=500, blank=True, default="")
+    escort_name = models.CharField(max_length=200, blank=True, default="")
+    discharge_score = models.PositiveSmallIntegerField(null=True, blank=True)
+    gates = models.JSONField(default=dict, blank=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["series", "sequence"], name="session_sequence_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    start__lt=F("hands_on_until"),
+                    infuse_start__gte=F("start"),
+                    recover_start__gt=F("infuse_start"),
+                    end__gte=F("recover_start"),
+                    turnover_end__gte=F("end"),
+                    hands_on_until__lte=F("recover_start"),
+                ),
+                name="session_blocks_in_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(start__gt="2000-01-01T00:00:00Z", turnover_end__lt="2100-01-01T00:00:00Z"),
+                name="session_finite",
+            ),
+            models.CheckConstraint(condition=Q(acuity__gte=1), name="session_acuity_positive"),
+            models.CheckConstraint(condition=Q(status__in=SessionStatus.values), name="session_status_known"),
+            _once("chair", "start", "turnover_end", "chair_taken"),
+            _once("patient", "start", "end", "patient_busy"),
+            _once("nurse", "start", "hands_on_until", "nurse_hands_on"),
+        ]
+        indexes: ClassVar = [
+            GistIndex(F("nurse"), _span("start", "end"), name="session_of_nurse"),
+            GistIndex(F("prescriber"), _span("infuse_start", "end"), name="session_of_prescriber"),
+            models.Index(fields=["site", "start"], name="session_by_site"),
+            models.Index(fields=["patient", "start"], name="session_by_patient"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SessionEvent(models.Model):
+    """One change of a session: what, who (or which part of the system), why, when. Rows are only ever added."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=30)
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
+    system = models.CharField(max_length=30, blank=True, default="")
+    at = models.DateTimeField(default=clock.now)
+    reason = models.CharField(max_length=500, blank=True, default="")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["session", "id"], name="event_by_session")]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(actor__isnull=False) | ~Q(system=""), name="event_has_somebody_behind_it"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class SiteDay(models.Model):
+    """One day at one site: the row that every change of that day's sessions locks, and the number that each moves."""
+
+    id = models.BigAutoField(primary_key=True)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="days")
+    date = models.DateField()
+    version = models.PositiveBigIntegerField(default=1)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["site", "date"], name="site_day_once")]
+
+    def __str__(self) -> str:
+        return str(self.date)
+
+
+class Plan(models.Model):
+    """A proposed whole series. While `held_until` lies ahead, what it takes is taken for everybody but `held_by`.
+
+    `sessions` is a list of `{sequence, phase, ordinal, start, hands_on_until, infuse_start, recover_start, end,
+    turnover_end, acuity, chair, nurse, prescriber}`, instants as ISO 8601 in UTC, ids as strings.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="plans")
+    protocol = models.ForeignKey(Protocol, on_delete=models.PROTECT, related_name="plans")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="plans", null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="plans")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    expires_at = models.DateTimeField()
+    request = models.JSONField(default=dict)
+    score = models.BigIntegerField(default=0)
+    sessions = models.JSONField()
+    held_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
+    booked_as = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="plans", null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["site", "held_until"], name="plan_held", condition=Q(held_until__isnull=False)),
+            models.Index(fields=["expires_at"], name="plan_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
