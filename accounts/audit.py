@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from django.db import connection, migrations
 
@@ -17,6 +16,7 @@ from accounts.models import AuditEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from uuid import UUID
 
 
 def set_actor(actor: UUID | None) -> None:

@@ -6,19 +6,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Fault(TypedDict):
-    """One fault in the input. `pointer` is RFC 6901 into the body, "" for the whole of it."""
+    """One fault in the input. `pointer` is RFC 6901 into the body, "" for the whole of it.
+
+    `parameter` names a query parameter or header where the fault lies outside the body.
+    """
 
     pointer: str
     code: str
     detail: str
+    parameter: NotRequired[str]
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818  (the word of this house)
     """Base of all refusals: `code` is a stable snake_case word, `detail` a plain sentence without personal data."""
 
     status: ClassVar[int] = 400
@@ -52,11 +58,13 @@ class Invalid(Refusal):
 
     @classmethod
     def many(cls, faults: Iterable[Fault]) -> Invalid:
-        """One refusal for several faults (at least one); its own code is that of the first."""
+        """One refusal for several faults (at least one); its own code is theirs where they agree, else `invalid`."""
         listed = list(faults)
         first = listed[0]
         refusal = cls(first["pointer"], first["code"], first["detail"])
         refusal.errors = listed
+        if len({fault["code"] for fault in listed}) > 1:
+            refusal.code, refusal.detail = cls.default_code, cls.default_detail
         return refusal
 
 
@@ -101,6 +109,14 @@ class Conflict(Refusal):
         self.retry_after = retry_after
 
 
+class Gone(Refusal):
+    """410: it was here once; `code` says what ended it."""
+
+    status = 410
+    default_code = "gone"
+    default_detail = "This is no longer open."
+
+
 class Stale(Refusal):
     """412: `If-Match` names another version than the present one."""
 
@@ -143,3 +159,12 @@ class Unavailable(Refusal):
     ) -> None:
         super().__init__(code, detail, **extra)
         self.retry_after = retry_after
+
+
+def require_version(expected: frozenset[str] | None, version: int) -> None:
+    """Refuse with `Stale` where the caller named versions (`If-Match`) and the present one is not among them.
+
+    Call it under the row's lock. `expected` is what `RecordViewSet.expected` holds: None where nothing was named.
+    """
+    if expected is not None and str(version) not in expected:
+        raise Stale(version=version)

@@ -1,4 +1,7 @@
-"""Who may do what: one table. Which records a person sees is `queries.py`; a record out of sight is a 404 before this asks."""
+"""Who may do what: one table.
+
+Which records a person sees is in `queries.py`; one that is out of sight is a 404 before this table is asked.
+"""
 
 from __future__ import annotations
 

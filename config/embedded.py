@@ -8,6 +8,7 @@ with one sentence.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -20,26 +21,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from config.lifeline import NOT_ALLOWED
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 LIFELINE = Path(__file__).with_name("lifeline.py")
 MAX_LOG_BYTES = 10_000_000
+CORRUPT = "Bad file format reading the append only file"  # Valkey's last words where its file is damaged
 
 
-class CannotStart(Exception):
+class CannotStart(Exception):  # noqa: N818 - the word for it
     """What stands in the way, as one sentence for the person at the console."""
 
 
 def private_folder(folder: Path) -> Path:
-    """Makes the folder for its owner's eyes only (0700) if it is missing; CannotStart where that is impossible."""
+    """Makes the folder for its owner's eyes only (0700) if it is missing; CannotStart where it cannot be written."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
         probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
@@ -95,10 +99,8 @@ def finish(process: subprocess.Popen[bytes], steps: list[tuple[signal.Signals, f
 
 def kill_session(leader: int) -> None:
     """Kills the process group that `launch` made around a process, whether or not its leader still lives."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def last_lines(log: Path, count: int = 3) -> str:
@@ -166,8 +168,7 @@ class Postgres:
         end_leftovers(self.data, self.cluster)
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
-        if self.sockets is None:
-            self.sockets = self._socket_folder()
+        self._make_socket_folder()
         command = [self._program("postgres"), "-D", str(self.data)]
         for name, value in self._settings().items():
             command += ["-c", f"{name}={value}"]
@@ -200,7 +201,7 @@ class Postgres:
             finish(self.process, [(signal.SIGINT, 20), (signal.SIGQUIT, 5)])
             end_leftovers(self.data, self.cluster)
         if self.sockets is not None:
-            shutil.rmtree(self.sockets.parent, ignore_errors=True)
+            remove_socket_folder(self.sockets)
             (self.folder / "sockets").unlink(missing_ok=True)
         self.process = self.sockets = None
 
@@ -266,26 +267,27 @@ class Postgres:
             raise CannotStart(NO_ACCOUNT) from error
         return nobody.pw_uid, nobody.pw_gid
 
-    def _socket_folder(self) -> Path:
-        """A new short private folder (a socket's path ends at 107 bytes), for the server to make its socket in.
+    def _make_socket_folder(self) -> None:
+        """A short private folder (a socket's path ends at 107 bytes), for the server to make its socket in.
 
         `folder`/sockets leads there: a person finds the server by it, and the next run what a killed one left.
         """
         link = self.folder / "sockets"
-        if link.is_symlink():
-            old = link.readlink()
-            if old.name == "s" and old.parent.name.startswith("infusion-"):
-                shutil.rmtree(old.parent, ignore_errors=True)
-            link.unlink()
-        base = tempfile.gettempdir()
-        outer = Path(tempfile.mkdtemp(prefix="infusion-", dir=base if len(base) < 60 else "/tmp"))
-        inner = outer / "s"
-        inner.mkdir(mode=0o750)
-        if account := self._account():
-            # The outer folder is root's alone; group root lets root in where it lacks the right to pass by.
-            os.chown(inner, account[0], 0)
-        link.symlink_to(inner)
-        return inner
+        if self.sockets is None:
+            if link.is_symlink():
+                remove_socket_folder(link.readlink())
+                link.unlink()
+            base = tempfile.gettempdir()
+            base = base if len(base) < 60 else "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it
+            self.sockets = Path(tempfile.mkdtemp(prefix="infusion-", dir=base)) / "s"
+            link.symlink_to(self.sockets)
+        if not self.sockets.exists():
+            # Its parent, too, may have fallen to a cleaner of old temporary files since.
+            self.sockets.parent.mkdir(mode=0o700, exist_ok=True)
+            self.sockets.mkdir(mode=0o750)
+            if account := self._account():
+                # The outer folder is root's alone; group root lets root in where it lacks the right to pass by.
+                os.chown(self.sockets, account[0], 0)
 
     @staticmethod
     def _environment() -> dict[str, str]:
@@ -303,6 +305,12 @@ NO_ACCOUNT = (
 )
 
 
+def remove_socket_folder(sockets: Path) -> None:
+    """Removes a folder that `Postgres` made for its socket, and nothing else."""
+    if sockets.name == "s" and sockets.parent.name.startswith("infusion-"):
+        shutil.rmtree(sockets.parent, ignore_errors=True)
+
+
 def end_leftovers(data: Path, cluster: str) -> None:
     """Ends what a killed run left of the server on these data, and forgets its process id.
 
@@ -316,15 +324,21 @@ def end_leftovers(data: Path, cluster: str) -> None:
             servers.append(process)
         elif words and words[0].startswith(f"postgres: {cluster}: "):
             backends.append(process)
-    for server in servers:
-        server.send_signal(signal.SIGINT)
-    for process in psutil.wait_procs(servers, timeout=10)[1] + psutil.wait_procs(backends, timeout=0.5)[1]:
-        process.kill()
-    psutil.wait_procs(servers + backends, timeout=5)
+    end_processes(servers, signal.SIGINT, 10)
+    end_processes(backends, signal.SIGQUIT, 0.5)
     for process in other_servers(data):
         raise CannotStart(f"Another PostgreSQL (process {process.pid}) already uses {data}.")
     # The id in it may by now be another program's, at which PostgreSQL would refuse to start.
     (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def end_processes(processes: list[psutil.Process], step: signal.Signals, seconds: float) -> None:
+    """Sends a signal to processes that are not our children, waits, and kills those that are still there."""
+    for how in (step, signal.SIGKILL):
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process.send_signal(how)
+        processes = psutil.wait_procs(processes, timeout=seconds if how is step else 5)[1]
 
 
 def other_servers(data: Path) -> Iterator[psutil.Process]:
@@ -339,7 +353,7 @@ def other_servers(data: Path) -> Iterator[psutil.Process]:
 
 
 class Valkey:
-    """Valkey (the Redis protocol) with its data in `folder`/valkey, on a free port of 127.0.0.1 behind a random password.
+    """Valkey (the Redis protocol) with its data in `folder`/valkey, on a free port of 127.0.0.1 with a random password.
 
     `fast` keeps nothing on disk, for tests. What it holds may be lost at any time: it carries work, never truth.
     """
@@ -373,9 +387,12 @@ class Valkey:
         configuration = self.data / "valkey.conf"
         configuration.touch(mode=0o600)
         configuration.write_text("\n".join(lines) + "\n")
-        self.process = launch(
-            [self._program(), str(configuration)], self.log, signal.SIGTERM, environment={}, folder=self.data
-        )
+        if CORRUPT in last_lines(self.log, 5):
+            # Power was lost. Nothing in it is missed: what is to be done is read from the database again.
+            shutil.rmtree(self.data / "appendonlydir", ignore_errors=True)
+        environment = {"INFUSION_DATA": str(self.folder)}
+        command = [self._program(), str(configuration)]
+        self.process = launch(command, self.log, signal.SIGTERM, environment=environment, folder=self.data)
         return self.process
 
     def is_ready(self) -> bool:
@@ -397,10 +414,12 @@ class Valkey:
         for _attempt in range(5):
             if wait_until(self.is_ready, self.process, seconds):
                 return
-            if self.was_ready or "Address already in use" not in last_lines(self.log, 5):
+            words = last_lines(self.log, 5)
+            if "Address already in use" in words and not self.was_ready:
+                # Taken between our look and the server's. Nobody knows the address yet, so take another.
+                self.port = free_port()
+            elif CORRUPT not in words:
                 break
-            # Somebody took the port between our look and the server's: nobody knows the address yet, so take another.
-            self.port = free_port()
             self.launch()
         words = last_lines(self.log, 1)
         self.stop()

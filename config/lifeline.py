@@ -35,6 +35,12 @@ class CapabilitySets(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
+def end_with_parent(end_signal: int) -> None:
+    """From now on this process gets the signal when its parent dies. Linux only; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0)
+
+
 def permitted_capabilities(libc: ctypes.CDLL) -> int:
     """Bit set of the first 32 capabilities that this process may use."""
     sets = (CapabilitySets * 2)()
@@ -50,8 +56,9 @@ def keep_capability(libc: ctypes.CDLL, capability: int) -> None:
     libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
 
 
-def change_account(libc: ctypes.CDLL, uid: int, gid: int) -> None:
+def change_account(uid: int, gid: int) -> None:
     """Drops root for good; OSError where the environment forbids it."""
+    libc = ctypes.CDLL(None)
     linux = sys.platform == "linux"
     capability = None
     if linux:
@@ -68,21 +75,18 @@ def change_account(libc: ctypes.CDLL, uid: int, gid: int) -> None:
 def main(arguments: list[str]) -> None:
     """Never returns: becomes the command, or exits with a status."""
     signal, parent, account, command = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3:]
-    libc = ctypes.CDLL(None, use_errno=True)
     os.umask(0o077)
     if account != "-":
         uid, gid = map(int, account.split(":"))
         try:
-            change_account(libc, uid, gid)
+            change_account(uid, gid)
         except OSError as error:
-            print(f"cannot change to account {account}: {error}", file=sys.stderr)
+            sys.stderr.write(f"cannot change to account {account}: {error}\n")
             sys.exit(NOT_ALLOWED)
-    if sys.platform == "linux":
-        # Last, since a change of account clears it.
-        libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
-        if os.getppid() != parent:
-            sys.exit(0)
-    os.execv(command[0], command)
+    end_with_parent(signal)  # last, since a change of account clears it
+    if os.getppid() != parent:
+        sys.exit(0)
+    os.execv(command[0], command)  # noqa: S606 - becoming another program is what this one is for
 
 
 if __name__ == "__main__":

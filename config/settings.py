@@ -1,4 +1,4 @@
-"""Settings, from the environment only. `ENVIRONMENT=development` relaxes what a laptop cannot have (TLS, a chosen key)."""
+"""Settings, from the environment only. `ENVIRONMENT=development` relaxes what a laptop cannot have: TLS, a set key."""
 
 from __future__ import annotations
 
@@ -121,8 +121,42 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="clinic@localhost.localdomain")
 SMS_URL = env("SMS_URL", default="")
 
-REST_FRAMEWORK: dict[str, Any] = {}
-SPECTACULAR_SETTINGS: dict[str, Any] = {}
+REST_FRAMEWORK: dict[str, Any] = {
+    "EXCEPTION_HANDLER": "accounts.http.problems.handle",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.http.authentication.BearerAuthentication",
+        "accounts.http.authentication.PageAuthentication",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["accounts.http.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),
+}
+CALLS_PER_MINUTE = {"user": 6000, "anonymous": 600}
+SIGN_IN_FAILURES = {"account": 10, "address": 100, "seconds": 300}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Infusion session scheduling",
+    "DESCRIPTION": "Plans, books and runs series of infusions; sends reminders and follow-up check-ins.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "SessionStatus": "sessions.models.SessionStatus",
+        "SeriesStatus": "sessions.models.SeriesStatus",
+        "ProtocolStatus": "scheduler.models.Protocol.Status",
+        "MessageStatus": "notifications.models.MessageStatus",
+        "AlertStatus": "notifications.models.AlertStatus",
+        "Channel": "accounts.models.Channel",
+        "ChairKind": "scheduler.models.ChairKind",
+        "ProviderRole": "scheduler.models.ProviderRole",
+    },
+}
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(hours=12), "AUTO_REFRESH": False}
 
 # The broker carries work, never truth: tasks have row ids or no arguments, and nothing waits in it for long.
@@ -142,19 +176,16 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 5, "socket_connect_timeout": 2}
+TICK_SECONDS = env.float("TICK_SECONDS", default=5.0)
+SWEEP_SECONDS = 600
 CELERY_BEAT_SCHEDULE = {
     # `expires` below the tick: a worker that was away does not come back to a heap of old ticks.
-    "messages": {
-        "task": "notifications.tick",
-        "schedule": env.float("TICK_SECONDS", default=5.0),
-        "options": {"expires": env.float("TICK_SECONDS", default=5.0) * 0.9},
-    },
+    "messages": {"task": "notifications.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS * 0.9}},
 }
 
-# What a site has no figure of its own for.
-PLAN_LIFE_MINUTES = 60
-HOLD_LIFE_MINUTES = 10
 HOLDS_AT_MOST = 5
+FOLLOW_UP_LIFE_DAYS = 7
+MESSAGE_HORIZON_DAYS = 400
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 SEND_ATTEMPTS_AT_MOST = 8
 

@@ -15,12 +15,14 @@ Sources
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from accounts.refusals import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TENTH = Decimal("0.1")
 FAULTS_AT_MOST = 25

@@ -61,9 +61,7 @@ class Message(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="messages")
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="messages")
-    follow_up = models.ForeignKey(
-        FollowUp, on_delete=models.PROTECT, related_name="messages", null=True, blank=True
-    )
+    follow_up = models.ForeignKey(FollowUp, on_delete=models.PROTECT, related_name="messages", null=True, blank=True)
     kind = models.CharField(max_length=60)
     channel = models.CharField(max_length=10, choices=Channel)
     speaks_of = models.DateTimeField()

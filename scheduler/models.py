@@ -109,7 +109,7 @@ class ChairClosure(models.Model):
 
 
 class Provider(models.Model):
-    """A person who gives care at a site. `capacity` is patients at once, `max_acuity` points at once (null: no limit)."""
+    """A person who gives care at a site; `capacity` is patients at once, `max_acuity` points at once (null: any)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="providers")
@@ -135,7 +135,7 @@ class Provider(models.Model):
 
 
 class AvailabilityRule(models.Model):
-    """When a provider works, each week, in the site's wall time; `end_time` at or before `start_time` is the next day."""
+    """When a provider works each week, in the site's wall time; an end at or before the start is the next day's."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="availability_rules")

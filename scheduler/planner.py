@@ -1,83 +1,29 @@
-"""The best whole plans for a series: an exact dynamic programme over days."""
+"""The best whole plans for a series, and why there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
-from scheduler.day import Day
-from scheduler.treatment import Phase, Visit
+from scheduler.day import Day, Need, parts
+from scheduler.plans import Cost, Planned, Weights, WholePlan, Wishes
+from scheduler.search import Search, permitted
+from scheduler.spacing import SpacingProblem, check_spacing
+from scheduler.treatment import Visit
 
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the patient asks for. All but `same_time_of_day` are hard.
-
-    `earliest` and `latest` are inclusive dates at the site; weekdays 0 = Monday; time windows are (from, until) in minutes
-    of the wall clock and bound a session's start to end, without turnover; `provider` is an id of a nurse or prescriber.
-    """
-
-    earliest: date
-    latest: date
-    weekdays: frozenset[int] | None = None
-    time_windows: tuple[tuple[int, int], ...] = ()
-    provider: str | None = None
-    chair_kind: str | None = None
-    same_time_of_day: bool = False
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What one unit of each term of the cost counts in the score; the defaults keep the lexicographic order."""
-
-    deviation: int = 10**14
-    same_time: int = 10**8
-    first_day: int = 10**6
-    level: int = 10**3
-    fragments: int = 1
-
-
-@dataclass(frozen=True, order=True)
-class Cost:
-    """The objective, most important first: days off target, minutes off the same time, days to the first session, level, fragments."""
-
-    deviation: int
-    same_time: int
-    first_day: int
-    level: int
-    fragments: int
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One session of a plan: `start` is a slot of the day, `instant` the same as an aware UTC datetime."""
-
-    visit: Visit
-    date: date
-    start: int
-    instant: datetime
-    chair: str
-    nurse: str
-    prescriber: str
-
-
-@dataclass(frozen=True)
-class WholePlan:
-    """A whole series; `score` is the cost weighted, 0 best."""
-
-    score: int
-    cost: Cost
-    sessions: tuple[Planned, ...]
-
-
-@dataclass(frozen=True)
-class SpacingProblem:
-    """A date that breaks the protocol's spacing; `code` is gap_too_short, gap_too_long, span or window."""
-
-    sequence: int
-    code: str
-    detail: str
+__all__ = [
+    "Cost",
+    "Planned",
+    "Reason",
+    "SpacingProblem",
+    "Weights",
+    "WholePlan",
+    "Wishes",
+    "check_spacing",
+    "plan",
+    "why_not",
+]
 
 
 @dataclass(frozen=True)
@@ -93,25 +39,86 @@ def plan(
     visits: Sequence[Visit],
     days: Sequence[Day],
     wishes: Wishes,
-    weights: Weights = Weights(),
+    weights: Weights | None = None,
     limit: int = 1,
     before: Sequence[date] = (),
 ) -> tuple[WholePlan, ...]:
     """The best whole plans for `visits`, best first, at most `limit` (1..10); () where there is none.
 
-    `days` are the site's days of the window (any order, at most one a date), `before` the dates of the series' sessions
-    1..k that stand already; `visits` then begin with session k + 1.
+    `days` are the site's days of the window (any order, one a date), `before` the dates of the series' sessions 1..k
+    that stand already; `visits` then begin with session k + 1.
+
+    The first plan is the optimum; ties go to earlier days, then earlier starts, then lower ids. Further plans differ in
+    what a person cares about: each is the best of all that begin on its first day, the best first days are taken; where
+    there are too few of them, the best that begin on these days in the other half of the day (before or after noon).
     """
-    raise NotImplementedError
+    if not visits:
+        return ()
+    search = Search(visits, days, wishes, before)
+    found = search.best_by_first_day(limit)
+    if len(found) < limit:
+        halves = [search.other_half(chain) for chain in found]
+        found += sorted(chain for chain in halves if chain is not None)[: limit - len(found)]
+    plans = [search.whole(chain, weights or Weights()) for chain in found]
+    return tuple(sorted(plans, key=lambda item: (item.score, item.cost)))
 
 
 def why_not(
     visits: Sequence[Visit], days: Sequence[Day], wishes: Wishes, before: Sequence[date] = ()
 ) -> tuple[Reason, ...]:
-    """Simple facts on why `plan` found nothing."""
-    raise NotImplementedError
+    """Simple facts on why `plan` found nothing; () where it finds something.
+
+    First the window: shorter than the spacing needs (`too_short_window`). Then sessions that no day of the window can
+    take, by what no day offers: `closed` (opening hours, wishes), `in_past`, `patient_busy`, `no_chair`, `no_nurse`,
+    `no_prescriber`, or `no_common_time`. Else `spacing`, with the first session that cannot be reached.
+    """
+    search = Search(visits, days, wishes, before)
+    if not visits or search.best_by_first_day(1):
+        return ()
+    shortest = _shortest(visits)
+    if shortest > (wishes.latest - wishes.earliest).days or len(visits) > len(search.window):
+        detail = f"{len(visits)} sessions need at least {shortest + 1} days from the first to the last"
+        return (Reason("too_short_window", detail),)
+    reasons: dict[Need, Reason] = {}
+    for visit, need in zip(visits, search.needs, strict=True):
+        if need not in reasons and not any(search.starts(visit.sequence - visits[0].sequence, d) for d in search.days):
+            reasons[need] = _nowhere(search, visit, need)
+    return tuple(reasons.values()) or (_unreached(search),)
 
 
-def check_spacing(phases: Sequence[Phase], dates: Sequence[date]) -> list[SpacingProblem]:
-    """What the dates of sessions 1..n of a series break of the protocol's spacing; [] where all is kept."""
-    raise NotImplementedError
+_LACKS = (
+    ("open", "closed", "the site is not open long enough on any day wished for"),
+    ("ahead", "in_past", "every day wished for has passed"),
+    ("patient", "patient_busy", "the patient is taken on every day wished for"),
+    ("chair", "no_chair", "no fitting chair is free long enough on any day wished for"),
+    ("nurse", "no_nurse", "no nurse is on duty with room on any day wished for"),
+    ("prescriber", "no_prescriber", "no prescriber is on duty with room on any day wished for"),
+)
+
+
+def _nowhere(search: Search, visit: Visit, need: Need) -> Reason:
+    """What every day lacks by itself, the first that holds; else that no time has everything at once."""
+    each = [(parts(day, need), permitted(day, need, search.wishes)) for day in search.days.values()]
+    for name, code, detail in _LACKS:
+        if not any(getattr(part, name) & inside for part, inside in each):
+            return Reason(code, detail, visit.sequence)
+    return Reason("no_common_time", "chair, nurse, prescriber and patient are never free together", visit.sequence)
+
+
+def _shortest(visits: Sequence[Visit]) -> int:
+    """The least days from the first of the visits to the last that gaps between these visits allow."""
+    day: dict[int, int] = {}
+    for visit in visits:
+        low = day.get(visit.sequence - 1, -1) + 1
+        if visit.gap and visit.gap.after in day:
+            low = max(low, day[visit.gap.after] + visit.gap.min_days)
+        day[visit.sequence] = low
+    return max(day.values())
+
+
+def _unreached(search: Search) -> Reason:
+    """The session at which every choice of days for those before it ended."""
+    relaxed = search.relaxed
+    ended = search if relaxed is None or relaxed.furthest == len(search.visits) else relaxed
+    detail = "no day that has room keeps the days from the sessions before"
+    return Reason("spacing", detail, search.visits[ended.furthest].sequence)

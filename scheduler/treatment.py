@@ -1,4 +1,4 @@
-"""What a protocol says, as values: phases, their spacing and minutes, and the visits that they come to."""
+"""A treatment as values: the phases of a protocol, checked, and the visits that they come to."""
 
 from __future__ import annotations
 
@@ -6,17 +6,42 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
-SLOT_MINUTES = 5
-MAX_SESSIONS = 200
+from scheduler.phases import (
+    MAX_SESSIONS,
+    SLOT_MINUTES,
+    ChairNeed,
+    CycleStart,
+    First,
+    Minutes,
+    Phase,
+    Previous,
+    Problem,
+    SeriesStart,
+    Spacing,
+    by_ordinal,
+    read_phases,
+)
 
-
-@dataclass(frozen=True)
-class Problem:
-    """One fault in a protocol's data; `pointer` is a JSON pointer within the list of phases, such as /0/spacing/max_days/1."""
-
-    pointer: str
-    code: str
-    detail: str
+__all__ = [
+    "ChairNeed",
+    "CycleStart",
+    "First",
+    "Gap",
+    "Minutes",
+    "Phase",
+    "Previous",
+    "Problem",
+    "SeriesStart",
+    "Spacing",
+    "Span",
+    "TreatmentError",
+    "Visit",
+    "by_ordinal",
+    "every_visit",
+    "parse_phases",
+    "visits",
+    "visits_from",
+]
 
 
 class TreatmentError(ValueError):
@@ -25,83 +50,6 @@ class TreatmentError(ValueError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(f"{p.pointer}: {p.detail}" for p in problems))
         self.problems = problems
-
-
-@dataclass(frozen=True)
-class First:
-    """When the first session of a later phase falls: days from the last session, the first one or the latest day 0 of a cycle."""
-
-    anchor: str
-    min_days: int
-    target_days: int
-    max_days: int
-
-
-@dataclass(frozen=True)
-class Previous:
-    """Gaps from the session before, in calendar days, by ordinal of the session that the gap leads to."""
-
-    min_days: tuple[int, ...]
-    target_days: tuple[int, ...]
-    max_days: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class SeriesStart:
-    """Days from the series' first session, by ordinal."""
-
-    target_days: tuple[int, ...]
-    early_days: int
-    late_days: int
-
-
-@dataclass(frozen=True)
-class CycleStart:
-    """Days from the cycle's day 0, by place in the cycle; day 0 of a later cycle counts from the actual day 0 before."""
-
-    cycle_days: int
-    target_days: tuple[int, ...]
-    early_days: int
-    late_days: int
-    cycle_early_days: int
-    cycle_late_days: int
-
-
-Spacing = Previous | SeriesStart | CycleStart
-
-
-@dataclass(frozen=True)
-class ChairNeed:
-    """Chair kinds that will do (empty: any) and features that must be there."""
-
-    kinds: frozenset[str] = frozenset()
-    features: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Minutes:
-    """Lengths in minutes; infuse and recover by ordinal."""
-
-    prepare: int
-    infuse: tuple[int, ...]
-    recover: tuple[int, ...]
-    turnover: int
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A phase. `sessions` None is open-ended; `spacing` None only in a phase of one session."""
-
-    name: str
-    sessions: int | None
-    spacing: Spacing | None
-    minutes: Minutes
-    hands_on_minutes: int = 15
-    chair: ChairNeed = ChairNeed()
-    acuity: int = 1
-    first: First | None = None
-    max_span_days: int | None = None
-    late_policy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +72,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Visit:
-    """One session to be placed: `sequence` from 1 over the series, `ordinal` from 1 in its phase, lengths in slots of 5 minutes."""
+    """One session to be placed: `sequence` from 1 over the series, `ordinal` from 1 in its phase.
+
+    `prepare`, `infuse`, `recover`, `turnover` and `hands_on` are in slots of five minutes.
+    """
 
     sequence: int
     phase: str
@@ -140,9 +91,69 @@ class Visit:
     span: Span | None
 
 
-def by_ordinal(values: Sequence[int], ordinal: int) -> int:
-    """The entry for an ordinal from 1; the last one repeats."""
-    return values[min(ordinal, len(values)) - 1]
+def parse_phases(data: object) -> tuple[Phase, ...]:
+    """The phases of a protocol from the contract's JSON shape.
+
+    Raises TreatmentError with every fault: of form, and contradictions (no days whatever could keep the spacing).
+    """
+    phases, problems = read_phases(data)
+    problems = problems or _contradictions(phases)
+    if problems:
+        raise TreatmentError(problems)
+    return phases
+
+
+def _contradictions(phases: tuple[Phase, ...]) -> list[Problem]:
+    problems = []
+    for place, phase in enumerate(phases):
+        cycles = any(isinstance(earlier.spacing, CycleStart) for earlier in phases[:place])
+        if phase.first is not None and phase.first.anchor == "cycle_start" and not cycles:
+            problems.append(Problem(f"/{place}/spacing/first/anchor", "invalid", "no earlier phase has cycles"))
+    if problems:
+        return problems
+    for place in range(len(phases)):
+        upto = phases[: place + 1]
+        if not _possible(upto, spans=False):
+            problems.append(Problem(f"/{place}/spacing", "targets_out_of_order", "no ascending days keep this spacing"))
+            break
+        if phases[place].max_span_days is not None and not _possible(upto, spans=True):
+            detail = "the sessions cannot all fall within so few days"
+            problems.append(Problem(f"/{place}/spacing/max_span_days", "span_too_short", detail))
+            break
+    return problems
+
+
+def _possible(phases: tuple[Phase, ...], spans: bool) -> bool:
+    """Whether any days keep every rule, were each day free: longest paths over the rules as differences of days."""
+    closed = sum(phase.sessions or 0 for phase in phases)
+    if phases[-1].sessions is None:
+        # Two sessions are the least that a span can hold; eight show each entry of a list as long as any in use.
+        closed += 2 if spans else 8
+    chain = tuple(islice(every_visit(phases), closed))
+    day = [0] * (len(chain) + 1)
+    # A binding chain of rules turns back at most a few times a phase; one that keeps growing closes on itself.
+    for _ in range(4 * len(phases) + 8):
+        old = list(day)
+        for visit in chain:
+            day[visit.sequence] = max([day[visit.sequence], *_lower_bounds(visit, day)])
+        for visit in reversed(chain):
+            for number, most in _most(visit, spans):
+                day[number] = max(day[number], day[visit.sequence] - most)
+        if day == old:
+            return True
+    return False
+
+
+def _lower_bounds(visit: Visit, day: Sequence[int]) -> list[int]:
+    gap = visit.gap
+    previous = [] if visit.sequence == 1 else [day[visit.sequence - 1] + 1]
+    return previous if gap is None else [*previous, day[gap.after] + gap.min_days]
+
+
+def _most(visit: Visit, spans: bool) -> list[tuple[int, int]]:
+    """For each upper bound on a visit's day: the session that it counts from, and the most days."""
+    upper = [] if visit.gap is None else [(visit.gap.after, visit.gap.max_days)]
+    return [*upper, (visit.span.since, visit.span.max_days)] if spans and visit.span else upper
 
 
 def visits(phases: Sequence[Phase], sessions: int | None = None) -> tuple[Visit, ...]:
@@ -154,18 +165,18 @@ def visits(phases: Sequence[Phase], sessions: int | None = None) -> tuple[Visit,
 
 
 def visits_from(phases: Sequence[Phase], done: int, sessions: int | None = None) -> tuple[Visit, ...]:
-    """The visits after the first `done` sessions. For an open-ended phase `sessions` counts those still to plan of it.
+    """The visits after the first `done` sessions; `sessions` means what it means for `visits`, done ones counted.
 
     Raises ValueError as `visits` does, and for a negative `done`.
     """
     if done < 0:
         raise ValueError("done must not be negative")
     closed = sum(phase.sessions or 0 for phase in phases)
-    if phases[-1].sessions is not None:
-        return tuple(islice(every_visit(phases), done, closed))
-    if sessions is None or not 1 <= sessions <= MAX_SESSIONS:
-        raise ValueError(f"an open-ended phase needs a number of sessions from 1 to {MAX_SESSIONS}")
-    return tuple(islice(every_visit(phases), done, max(done, closed) + sessions))
+    if phases[-1].sessions is None:
+        if sessions is None or not 1 <= sessions <= MAX_SESSIONS:
+            raise ValueError(f"an open-ended phase needs a number of sessions from 1 to {MAX_SESSIONS}")
+        closed += sessions
+    return tuple(islice(every_visit(phases), done, max(done, closed)))
 
 
 def every_visit(phases: Sequence[Phase]) -> Iterator[Visit]:

@@ -8,3 +8,10 @@ from django.apps import AppConfig
 class SessionsConfig(AppConfig):
     name = "sessions"
     label = "infusion_sessions"
+
+    def ready(self) -> None:
+        """Let changes of supply be checked against what is booked here."""
+        from scheduler import changes
+        from sessions import supply_changes
+
+        changes.watch(supply_changes.stranded)

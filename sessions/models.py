@@ -103,7 +103,7 @@ class Session(models.Model):
 
     Planned instants, in order: `start` (prepare) <= `infuse_start` <= `recover_start` <= `end` (of recover)
     <= `turnover_end`; `hands_on_until` is where the nurse's minutes alone with this patient end.
-    Who is taken when: chair `start`..`turnover_end`, patient and nurse `start`..`end`, prescriber `infuse_start`..`end`.
+    Taken are: chair `start`..`turnover_end`, patient and nurse `start`..`end`, prescriber `infuse_start`..`end`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from django.http import QueryDict
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-from accounts.refusals import Fault
-from notifications.instruments import Instrument, Item
+    from django.http import QueryDict
+
+    from accounts.refusals import Fault
+    from notifications.instruments import Instrument, Item
 
 # As a browser sends the value of a radio button; anything else is left for the instrument to refuse.
 WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]?")
@@ -51,7 +54,7 @@ class Question:
 def questions(
     instrument: Instrument, answers: Mapping[str, object] | None = None, faults: Sequence[Fault] = ()
 ) -> list[Question]:
-    """The instrument's items in order, `answers` chosen again, `faults` marked; the first marked one takes the focus."""
+    """The instrument's items in order, `answers` chosen again, `faults` marked; the first marked takes the focus."""
     pointed = {fault["pointer"].removeprefix("/answers/") for fault in faults}
     first = next((item.id for item in instrument.items if item.id in pointed), None)
     return [

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
 from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.cache import never_cache
@@ -13,10 +12,17 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import clock
+from accounts.models import Site
 from accounts.refusals import Invalid, Refusal
-from notifications import follow_ups, instruments
-from notifications.models import FollowUp
+from notifications import follow_links, follow_ups, instruments
 from web.questions import questions, sent_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.http import HttpRequest, HttpResponse
+
+    from notifications.models import FollowUp
 
 # The questionnaires are in English only, and a page half in another language would be worse than none.
 LANGUAGE = "en"
@@ -29,24 +35,24 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 # The link is the whole credential: no cookie is read here, so a forged request can do nothing that whoever forges it
-# could not do by opening the link. A token against forgery would only turn away answers from phones that refuse cookies.
+# could not do by opening the link. A token against forgery would only turn away phones that refuse cookies.
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def check_in(request: HttpRequest, token: str) -> HttpResponse:
     """A follow-up's questions (GET changes nothing: mail scanners open links), and its answers (POST).
 
-    200 questions, or thanks after sending; 400 the questions again with what is missing; 404 no such link; 410 answered
-    or expired. Thanks are the answer to the POST itself: on an address of their own they would tell later readers of the
-    link what was answered. Sending the same form again is safe, so reloading that page is too.
+    200 questions, or thanks after sending; 400 the questions again with what is missing; 404 no such link; 409 nothing
+    to answer; 410 answered or expired. Thanks are the answer to the POST itself: on an address of their own they would
+    tell later readers of the link what was answered. The same form sent again is thanked again, so reloading is safe.
     """
     try:
         if request.method == "POST":
             return _receive(request, token)
-        follow_up = follow_ups.open_follow_up(token, clock.now())
-        return _ask(request, follow_up) if follow_up.answered_at is None else _closed(request, 410, follow_up)
+        return _ask(request, follow_ups.open_follow_up(token, clock.now()))
     except Refusal as refusal:
-        return _closed(request, refusal.status)
+        site = _site_behind(token)
+        return _page(request, "closed", refusal.status, site=site, code=refusal.code)
 
 
 def _receive(request: HttpRequest, token: str) -> HttpResponse:
@@ -55,38 +61,42 @@ def _receive(request: HttpRequest, token: str) -> HttpResponse:
         follow_up = follow_ups.answer_follow_up(token, answers, clock.now())
     except Invalid as refusal:
         return _ask(request, follow_ups.open_follow_up(token, clock.now()), answers, refusal)
-    urgent = {flag.kind for flag in instruments.flags(follow_up.instrument, follow_up.answers or {})}
-    return _page(request, "thanks", 200, site=follow_up.session.site, urgent=urgent)
+    raised = {flag.kind for flag in instruments.flags(follow_up.instrument, follow_up.answers or {})}
+    return _page(request, "thanks", site=follow_up.session.site, raised=raised)
 
 
 def _ask(
-    request: HttpRequest, follow_up: FollowUp, answers: Mapping[str, object] | None = None, refusal: Invalid | None = None
+    request: HttpRequest,
+    follow_up: FollowUp,
+    answers: Mapping[str, object] | None = None,
+    refusal: Invalid | None = None,
 ) -> HttpResponse:
     instrument = instruments.INSTRUMENTS[follow_up.instrument]
-    asked = questions(instrument, answers, refusal.errors if refusal else ())
+    shown = questions(instrument, answers, refusal.errors if refusal else ())
     return _page(
         request,
         "check_in",
         400 if refusal else 200,
         site=follow_up.session.site,
         stem=instrument.stem,
-        asked=[question for question in asked if question.required],
-        optional=[question for question in asked if not question.required],
-        wrong=[question for question in asked if question.wrong],
+        asked=[question for question in shown if question.required],
+        optional=[question for question in shown if not question.required],
+        wrong=[question for question in shown if question.wrong],
         refused=refusal is not None,
     )
 
 
-def _closed(request: HttpRequest, status: int, follow_up: FollowUp | None = None) -> HttpResponse:
-    site = follow_up.session.site if follow_up else None
-    return _page(request, "closed", status, site=site, answered=bool(follow_up and follow_up.answered_at))
+def _site_behind(token: str) -> Site | None:
+    # Whoever comes back to a closed check-in still finds the site's own crisis line; a false link learns nothing.
+    keys = [key.encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+    follow_up_id = follow_links.read_token(token, keys)
+    return Site.objects.filter(sessions__follow_ups=follow_up_id).first() if follow_up_id else None
 
 
 def _page(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
     with translation.override(LANGUAGE):
         response = render(request, f"web/{name}.html", context, status=status)
     response["Content-Language"] = LANGUAGE
-    response["Referrer-Policy"] = "no-referrer"
     if name != "home":
         response["X-Robots-Tag"] = "noindex, nofollow"
     return response

@@ -1,0 +1,19 @@
+"""Addresses of this room, below `/api/v1/`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from accounts.api import views
+from accounts.api.patients import PatientViewSet
+from accounts.http.views import RecordRouter
+
+router = RecordRouter()
+router.register("patients", PatientViewSet, basename="patients")
+
+urlpatterns = [
+    path("auth/login/", views.LoginView.as_view(), name="login"),
+    path("auth/logout/", views.LogoutView.as_view(), name="logout"),
+    path("auth/me/", views.MeView.as_view(), name="me"),
+    *router.urls,
+]

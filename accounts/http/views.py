@@ -1,0 +1,25 @@
+"""What rooms build their endpoints from."""
+
+from __future__ import annotations
+
+from accounts.http.base import ApiView
+from accounts.http.records import (
+    ChangeRecord,
+    CreateRecord,
+    ListRecords,
+    ReadRecord,
+    RecordRouter,
+    RecordViewSet,
+    RemoveRecord,
+)
+
+__all__ = [
+    "ApiView",
+    "ChangeRecord",
+    "CreateRecord",
+    "ListRecords",
+    "ReadRecord",
+    "RecordRouter",
+    "RecordViewSet",
+    "RemoveRecord",
+]

@@ -1,0 +1,403 @@
+"""Runs the whole service on one machine and keeps it running: `python -m config.supervisor`, started by `bin/run`.
+
+Each part is a child process. A part that dies is started again; Ctrl-C, SIGTERM or a closed terminal stops them all.
+Should this process itself be killed, its children end with it (lifeline.py), and the next start ends what may be left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import ipaddress
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import psutil  # type: ignore[import-untyped]
+
+from config.embedded import CannotStart, Postgres, Valkey, end_processes, finish, kill_session, last_lines, launch
+from config.options import ROOT, Refused, listening_socket, prepare_data_folder, read_options
+
+if TYPE_CHECKING:
+    import socket
+    from argparse import Namespace
+    from collections.abc import Callable
+    from pathlib import Path
+
+Process = subprocess.Popen[bytes]
+Steps = list[tuple[signal.Signals, float]]
+
+DEMO_ROLES = ("patient", "frontdesk", "nurse", "prescriber", "manager", "auditor", "admin")
+# Seconds before the next start: a single death is mended at once, one death after another ever more slowly.
+RESTART_DELAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
+STEADY_SECONDS = 10.0
+READY_SECONDS = 60.0
+
+
+class Stopped(Exception):  # noqa: N818 - the word for it
+    """A person or the system asked the service to stop."""
+
+
+def say(text: str) -> None:
+    """One line for the person at the console, who may have gone."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
+
+
+class Part:
+    """A process that is kept running."""
+
+    def __init__(self, name: str, start: Callable[[], Process], steps: Steps, log: Path) -> None:
+        self.name, self.start, self.steps, self.log = name, start, steps, log
+        self.process: Process | None = None
+        self.deaths = 0
+        self.started = 0.0
+        self.told = ""
+        self.due: float | None = None
+
+    def begin(self) -> None:
+        """Starts the process, now."""
+        self.due = None
+        self.started = time.monotonic()
+        self.process = self.start()
+
+    def look_after(self) -> None:
+        """Notices a death, says so, and starts the part again when its time has come."""
+        if self.process is not None and self.process.poll() is not None:
+            self.bury(describe(self.process.returncode))
+        if self.due is not None and time.monotonic() >= self.due:
+            try:
+                self.begin()
+            except (CannotStart, OSError) as error:
+                self.bury(str(error))
+
+    def bury(self, reason: str) -> None:
+        """Clears away what is left of a dead process and sets the time of the next start."""
+        if self.process is not None:
+            kill_session(self.process.pid)
+        self.process = None
+        self.deaths = 0 if time.monotonic() - self.started > STEADY_SECONDS else self.deaths + 1
+        delay = RESTART_DELAYS[min(self.deaths, len(RESTART_DELAYS) - 1)]
+        self.due = time.monotonic() + delay
+        # One death after another for one reason is told once.
+        if self.deaths <= 1 or reason != self.told:
+            say(f"{self.name} ended ({reason}) and is started again; its log is {self.log}")
+            if self.deaths and (words := last_lines(self.log)):
+                say("    " + words.replace("\n", "\n    "))
+        self.told = reason
+
+    def stop(self) -> None:
+        """Ends the process and everything it started, politely first."""
+        self.due = None
+        if self.process is not None:
+            finish(self.process, self.steps)
+        self.process = None
+
+    def kill(self) -> None:
+        """Ends the process at once."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(self.steps[-1][0])
+
+
+def describe(status: int) -> str:
+    """How a process ended, from its return code."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+class Supervisor:
+    """The service of one data folder on one port."""
+
+    def __init__(self, options: Namespace) -> None:
+        self.options = options
+        self.data: Path = options.data_dir
+        self.logs = self.data / "logs"
+        self.parts: list[Part] = []
+        self.stopping = threading.Event()
+        self.postgres = None if os.environ.get("DATABASE_URL") else Postgres(self.data)
+        self.valkey = None if os.environ.get("REDIS_URL") else Valkey(self.data)
+        self.listener: socket.socket | None = None
+        self.lock = -1
+        self.new_database = False
+        self.worker_log_start = 0
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        """Asks for a stop; asked again, does not wait for what is at work."""
+        if self.stopping.is_set():
+            for part in self.parts:
+                part.kill()
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Until asked to stop. CannotStart and Refused carry one sentence."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under nohup a closed terminal is no reason to stop.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self.on_signal)
+        try:
+            self.start()
+            while not self.stopping.wait(0.1):
+                for part in self.parts:
+                    part.look_after()
+        except Stopped:
+            pass
+        finally:
+            self.stop()
+
+    def start(self) -> None:
+        """Everything, in the order in which the parts need each other; returns when the service answers."""
+        began = time.monotonic()
+        self.take_data_folder()
+        self.listener = listening_socket(self.options.host, self.options.port)
+        say(f"Data folder {self.data}")
+        self.start_servers()
+        environment = self.environment()
+        self.prepare_database(environment)
+        say("Starting web server, worker and beat")
+        self.start_service(environment)
+        self.wait_for_service(environment)
+        self.welcome(environment, time.monotonic() - began)
+
+    def take_data_folder(self) -> None:
+        """Locks the data folder for this process and ends what a killed run may have left at work in it."""
+        prepare_data_folder(self.data)
+        self.lock = os.open(self.data / "lock", os.O_RDWR)
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.read(self.lock, 20).decode("ascii", "replace").strip()
+            raise Refused(
+                f"{self.data} is in use by another copy (process {owner}): choose another with --data-dir."
+            ) from error
+        os.truncate(self.lock, 0)
+        os.write(self.lock, f"{os.getpid()}\n".encode())
+        end_processes(left_behind(self.data), signal.SIGTERM, 3)
+
+    def start_servers(self) -> None:
+        """PostgreSQL and Valkey, unless the environment names others."""
+        postgres, valkey = self.postgres, self.valkey
+        if postgres:
+            self.new_database = not postgres.data.exists()
+            say("Making a new PostgreSQL database" if self.new_database else "Starting PostgreSQL")
+            steps = [(signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0)]
+            self.begin(Part("PostgreSQL", postgres.launch, steps, postgres.log))
+        if valkey:
+            say("Starting Valkey")
+            self.begin(Part("Valkey", valkey.launch, [(signal.SIGTERM, 5.0)], valkey.log))
+            # Its address is certain only now; PostgreSQL's is already, and it starts meanwhile.
+            valkey.wait_until_ready()
+            self.parts[-1].process = valkey.process
+        if postgres:
+            postgres.wait_until_ready()
+
+    def begin(self, part: Part) -> None:
+        """Starts a part and keeps it from now on, unless a stop was asked for."""
+        if self.stopping.is_set():
+            raise Stopped
+        self.parts.append(part)
+        part.begin()
+
+    def environment(self) -> dict[str, str]:
+        """What the service's processes see: ours, and what the caller left open."""
+        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+        environment["INFUSION_DATA"] = str(self.data)
+        if self.postgres:
+            environment["DATABASE_URL"] = self.postgres.url
+        if self.valkey:
+            environment["REDIS_URL"] = self.valkey.url
+        assert self.listener is not None
+        host, anywhere = reachable(self.listener)
+        shown = f"[{host}]" if ":" in host else host
+        environment.setdefault("PUBLIC_URL", f"http://{shown}:{self.options.port}")
+        if not environment.get("SECRET_KEY"):
+            environment["SECRET_KEY"] = self.secret_key()
+            environment.setdefault("ENVIRONMENT", "development")
+            names = "*" if anywhere else f"127.0.0.1,localhost,[::1],{shown},{self.options.host}"
+            environment.setdefault("ALLOWED_HOSTS", names)
+            environment.setdefault("EMAIL_URL", f"filemail:///{self.data / 'mail'}")
+            environment.setdefault("SMS_URL", f"file://{self.data / 'sms'}")
+        return environment
+
+    def secret_key(self) -> str:
+        """The data folder's own key, made on the first start."""
+        path = self.data / "secret_key"
+        if not path.exists():
+            draft = path.with_name("secret_key.new")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(64))
+            draft.rename(path)
+        return path.read_text().strip()
+
+    def prepare_database(self, environment: dict[str, str]) -> None:
+        """Migrations and demo clinic; CannotStart with the last words where they fail.
+
+        Left out where the same code has done it today on the same embedded database: it would take seconds.
+        """
+        stamp, state = self.data / "prepared", code_state() + str(self.options.demo)
+        if self.postgres and not self.new_database and stamp.exists() and stamp.read_text() == state:
+            return
+        say("Bringing the database up to date" + " (on the first start with the demo clinic)" * self.options.demo)
+        log = self.logs / "prepare.log"
+        command = [sys.executable, "-m", "config.prepare", *(["--demo"] if self.options.demo else [])]
+        process = launch(command, log, signal.SIGTERM, environment=environment, folder=ROOT)
+        try:
+            while process.poll() is None:
+                if self.stopping.wait(0.02):
+                    raise Stopped
+        finally:
+            finish(process, [(signal.SIGTERM, 5)])
+        if process.returncode != 0:
+            raise CannotStart(f"The database could not be brought up to date (see {log}):\n{last_lines(log)}")
+        stamp.write_text(state)
+
+    def start_service(self, environment: dict[str, str]) -> None:
+        """Web server, worker and beat."""
+        assert self.listener is not None
+        fd = self.listener.fileno()
+        web = ["gunicorn", "config.wsgi", "--bind", f"fd://{fd}", "--worker-class", "gthread", "--workers", "2"]
+        web += [
+            "--threads",
+            "4",
+            "--preload",
+            "--graceful-timeout",
+            "5",
+            "--no-control-socket",
+            "--log-level",
+            "warning",
+        ]
+        celery = ["celery", "-A", "config.celery"]
+        worker = [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+        worker += ["--include", "config.pool"]
+        beat = [*celery, "beat", "--loglevel", "INFO", "--schedule", str(self.data / "beat"), "--pidfile="]
+
+        def part(name: str, words: list[str], seconds: float, at_our_death: signal.Signals) -> Part:
+            log = self.logs / f"{name}.log"
+            command = [sys.executable, "-m", *words]
+            return Part(
+                f"The {name}",
+                lambda: launch(command, log, at_our_death, None, environment, ROOT, (fd,) if name == "web" else ()),
+                [(signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)],
+                log,
+            )
+
+        worker_log = self.logs / "worker.log"
+        self.worker_log_start = worker_log.stat().st_size if worker_log.exists() else 0
+        # A worker that is asked politely would first end its tasks, which can take minutes.
+        self.begin(part("worker", worker, 10, signal.SIGKILL))
+        self.begin(part("web", web, 8, signal.SIGTERM))
+        self.begin(part("beat", beat, 5, signal.SIGTERM))
+
+    def wait_for_service(self, environment: dict[str, str]) -> None:
+        """Until web server and worker answer, however long the parts need; says so where that is long."""
+        missing: dict[str, Callable[[], bool]] = {
+            "web server": lambda: self.web_answers(environment),
+            "worker": self.worker_is_ready,
+        }
+        patience = time.monotonic() + READY_SECONDS
+        while missing := {name: answers for name, answers in missing.items() if not answers()}:
+            if self.stopping.wait(0.05):
+                raise Stopped
+            for part in self.parts:
+                part.look_after()
+            if time.monotonic() > patience:
+                say(f"Not ready yet: {' and '.join(missing)}. Still trying; logs are in {self.logs}")
+                patience += READY_SECONDS
+
+    def worker_is_ready(self) -> bool:
+        """Whether the worker says that it takes work. (To ask it over the broker costs a second of imports here.)"""
+        with (self.logs / "worker.log").open("rb") as log:
+            log.seek(self.worker_log_start)
+            return b" ready." in log.read()
+
+    def web_answers(self, environment: dict[str, str]) -> bool:
+        """Whether the web server handles requests; a refusal of ours (an unknown host, say) is an answer too."""
+        assert self.listener is not None
+        connection = http.client.HTTPConnection(reachable(self.listener)[0], self.options.port, timeout=1)
+        try:
+            connection.request("GET", "/healthz/live", headers={"Host": urlsplit(environment["PUBLIC_URL"]).netloc})
+            return connection.getresponse().status < 500
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def welcome(self, environment: dict[str, str], seconds: float) -> None:
+        """Where to go and how to sign in."""
+        address = environment["PUBLIC_URL"]
+        say(f"\nReady after {seconds:.1f} s: {address}/   API: {address}/api/v1/docs/   (Ctrl-C stops it)")
+        if self.options.demo and environment.get("ENVIRONMENT") == "development":
+            say("Demo sign-ins, password demo-demo-demo:")
+            say("  " + "  ".join(f"{role}@demo.example" for role in DEMO_ROLES))
+
+    def stop(self) -> None:
+        """Every part, the last that was needed first; then the folder is free again."""
+        if self.parts:
+            say("Stopping")
+        for name in ("beat", "worker", "web"):
+            for part in self.parts:
+                if part.name == f"The {name}":
+                    part.stop()
+        for server in (self.valkey, self.postgres):
+            if server is not None and server.process is not None:
+                server.stop()
+        if self.listener is not None:
+            self.listener.close()
+        if self.lock >= 0:
+            os.close(self.lock)
+
+
+def reachable(listener: socket.socket) -> tuple[str, bool]:
+    """The address at which this machine reaches a listening socket, and whether it listens on all of them."""
+    address = ipaddress.ip_address(listener.getsockname()[0])
+    if address.is_unspecified:
+        return ("127.0.0.1" if address.version == 4 else "::1"), True
+    return str(address), False
+
+
+def code_state() -> str:
+    """Changes with the project's code, its dependencies and the day."""
+    files = [ROOT / "requirements.txt", *(f for f in ROOT.glob("[a-z]*/**/*.py") if f.parts[-2] != "tests")]
+    facts = [time.strftime("%Y-%m-%d")]
+    facts += [f"{file} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in sorted(files)]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def left_behind(data: Path) -> list[psutil.Process]:
+    """Processes of an earlier run in this data folder that outlived it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("INFUSION_DATA") == str(data):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def main() -> int:
+    """Exit status: 0 stopped as asked, 1 could not start."""
+    try:
+        Supervisor(read_options(sys.argv[1:])).run()
+    except (CannotStart, Refused) as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    except OSError as error:
+        print(f"Cannot go on: {error}.", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

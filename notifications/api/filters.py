@@ -1,0 +1,60 @@
+"""Filters of the lists in this room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accounts.http.fields import StrictChoice
+from accounts.http.filters import ChoicesFilter, ReferenceFilter, StrictFilter, StrictFilterSet, TextFilter
+from accounts.models import Channel, User
+from accounts.queries import visible_patients
+from notifications.instruments import INSTRUMENTS
+from notifications.models import AlertLevel, AlertStatus, MessageStatus
+from sessions.queries import visible_series, visible_sessions
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+CODES = [(code, code) for code in INSTRUMENTS]
+
+
+def colleagues(user: User) -> QuerySet[User]:
+    """People of the person's organization."""
+    return User.objects.filter(organization__isnull=False, organization=user.organization_id)
+
+
+class MessageFilters(StrictFilterSet):
+    """`kind` finds every kind that contains it: `reminder` finds them all."""
+
+    patient = ReferenceFilter(visible_patients)
+    session = ReferenceFilter(visible_sessions)
+    series = ReferenceFilter(visible_series, "session__series")
+    kind = TextFilter(lookup_expr="contains")
+    channel = ChoicesFilter(Channel.choices)
+    status = ChoicesFilter(MessageStatus.choices)
+
+
+class FollowUpFilters(StrictFilterSet):
+    """Follow-ups by whom and about what."""
+
+    patient = ReferenceFilter(visible_patients)
+    session = ReferenceFilter(visible_sessions)
+    series = ReferenceFilter(visible_series, "session__series")
+    instrument = ChoicesFilter(CODES)
+
+
+class TrendFilters(StrictFilterSet):
+    """Whose answers to what."""
+
+    patient = ReferenceFilter(visible_patients)
+    instrument = StrictFilter(StrictChoice(choices=CODES))
+
+
+class AlertFilters(StrictFilterSet):
+    """Alerts by whom, how urgent and whose."""
+
+    patient = ReferenceFilter(visible_patients)
+    session = ReferenceFilter(visible_sessions)
+    level = ChoicesFilter(AlertLevel.choices)
+    status = ChoicesFilter(AlertStatus.choices)
+    owner = ReferenceFilter(colleagues)

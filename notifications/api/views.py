@@ -1,0 +1,167 @@
+"""HTTP for messages, follow-ups and alerts: parse, permit, call one use case, show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from accounts import clock
+from accounts.audit import record_reads
+from accounts.http.base import ApiView
+from accounts.http.query import bad_parameter
+from accounts.http.views import ListRecords, ReadRecord, RecordViewSet
+from accounts.refusals import Gone
+from notifications import alerts, follow_ups, resending
+from notifications.api import filters
+from notifications.api import serializers as shapes
+from notifications.instruments import INSTRUMENTS
+from notifications.models import Alert, FollowUp, Message
+from notifications.queries import trend, visible_alerts, visible_follow_ups, visible_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+
+class PatientRecords(ListRecords, ReadRecord, RecordViewSet):
+    """Records that belong to a patient: who was shown one is in the audit trail."""
+
+    def shown(self, records: Sequence[Any]) -> None:
+        """Write the reads down."""
+        rows = [(record.pk, record.patient_id) for record in records]
+        record_reads(self.request.user.pk, self.model._meta.db_table, rows)
+
+
+@extend_schema(tags=["notifications"])
+class MessageViewSet(PatientRecords):
+    """What patients were told and asked, are to be, and will not be, each with the reason."""
+
+    model = Message
+    serializer_class = shapes.MessageSerializer
+    filterset_class = filters.MessageFilters
+
+    def visible(self) -> QuerySet[Message]:
+        """Messages to patients whom the caller may see."""
+        return visible_messages(self.request.user)
+
+    def check_state(self) -> None:
+        """A look before the body is judged."""
+        if self.action == "resend":
+            resending.check(self.record, clock.now())
+
+    @extend_schema(request=shapes.NothingSerializer, responses={201: shapes.MessageSerializer})
+    @action(detail=True, methods=["post"])
+    def resend(self, request: Request, **kwargs: Any) -> Response:
+        """Say once more what failed, was skipped or may not have arrived: a message of its own, due now."""
+        self.body(shapes.NothingSerializer)
+        message = resending.resend(self.record.pk, clock.now())
+        return self.show(message, 201)
+
+
+@extend_schema(tags=["follow-ups"])
+class FollowUpViewSet(PatientRecords):
+    """Questionnaires after sessions, with answers and scores."""
+
+    model = FollowUp
+    serializer_class = shapes.FollowUpSerializer
+    filterset_class = filters.FollowUpFilters
+
+    def visible(self) -> QuerySet[FollowUp]:
+        """Follow-ups of patients whom the caller may see."""
+        return visible_follow_ups(self.request.user)
+
+    def known_parameters(self) -> frozenset[str]:
+        """The trend's own two, beside those of lists."""
+        return super().known_parameters() | ({"patient", "instrument"} if self.action == "trend" else frozenset())
+
+    @extend_schema(
+        operation_id="follow_ups_trend",
+        parameters=[
+            OpenApiParameter("patient", {"type": "string", "format": "uuid"}, required=True),
+            OpenApiParameter("instrument", {"type": "string", "enum": list(INSTRUMENTS)}, required=True),
+        ],
+        responses=shapes.TrendSerializer,
+        filters=False,
+    )
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def trend(self, request: Request) -> Response:
+        """A patient's answers to one instrument, oldest first."""
+        for name in ("patient", "instrument"):
+            if name not in request.query_params:
+                raise bad_parameter(name, "required", f"`{name}` is required.")
+        asked = filters.TrendFilters(request.query_params, FollowUp.objects.none(), request=request)
+        asked.check()
+        patient, instrument = asked.form.cleaned_data["patient"], asked.form.cleaned_data["instrument"]
+        points = list(trend(request.user, patient, instrument))
+        self.shown(points)
+        found = {"patient": patient.pk, "instrument": instrument, "points": points}
+        return Response(shapes.TrendSerializer(found).data)
+
+
+class CheckInView(ApiView):
+    """A follow-up behind its link: the link is the whole credential, and what is shown names nobody."""
+
+    public = True
+    authentication_classes: Any = ()
+
+    @extend_schema(operation_id="check_in_open", tags=["check-in"], responses=shapes.OpenSerializer, auth=[])
+    def get(self, request: Request, token: str) -> Response:
+        """The questions. 404 for a link that is none, 410 once it is answered or expired."""
+        return Response(shapes.OpenSerializer(follow_ups.open_follow_up(token, clock.now())).data)
+
+    def check_state(self) -> None:
+        """Gone comes before a fault in the body; what is answered already may be the same answer once more."""
+        try:
+            follow_ups.open_follow_up(self.kwargs["token"], clock.now())
+        except Gone as gone:
+            if gone.code != "already_answered":
+                raise
+
+    @extend_schema(
+        operation_id="check_in_answer",
+        tags=["check-in"],
+        request=shapes.AnswersSerializer,
+        responses=shapes.AnsweredSerializer,
+        auth=[],
+        examples=[
+            OpenApiExample(
+                "Three answers from 0 to 10",
+                value={"answers": {"peg_pain": 4, "peg_enjoyment": 3, "peg_activity": 5}},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """Answer. The same answers once more are the same answer; others are 410."""
+        answers = self.body(shapes.AnswersSerializer)["answers"]
+        return Response(shapes.AnsweredSerializer(follow_ups.answer_follow_up(token, answers, clock.now())).data)
+
+
+@extend_schema(tags=["alerts"])
+class AlertViewSet(PatientRecords):
+    """Red flags for clinicians."""
+
+    model = Alert
+    serializer_class = shapes.AlertSerializer
+    filterset_class = filters.AlertFilters
+
+    def visible(self) -> QuerySet[Alert]:
+        """Alerts about patients whom the caller may see."""
+        return visible_alerts(self.request.user)
+
+    def check_state(self) -> None:
+        """A look before the body is judged."""
+        if self.action == "acknowledge":
+            alerts.refuse_if_acknowledged(self.record)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def acknowledge(self, request: Request, **kwargs: Any) -> Response:
+        """Own it: seen, and dealt with by the caller."""
+        self.body(shapes.NothingSerializer)
+        return self.show(alerts.acknowledge(self.record.pk, request.user))

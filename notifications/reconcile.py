@@ -1,0 +1,261 @@
+"""Makes the message rows agree with the sessions as they stand now.
+
+Every change of a session or a patient moves its `version`; `Reconciled` holds the versions last compared. So a
+reschedule or a cancellation needs no code here or there: the next tick finds the pair that differs and mends its rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max
+
+from accounts.models import Channel, Patient
+from notifications.models import FollowUp, Message, MessageStatus
+from notifications.reminders import CheckIn, Due, Reminder, SessionFacts, due_messages
+from sessions.models import TO_COME, Session, SessionEvent, SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+STANDS_SINCE = ("booked", "rescheduled")
+Key = tuple[str, str, datetime]
+
+# After one of these, the patient has been told, or nobody can say that they have not.
+SAID = (MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.UNKNOWN)
+
+STALE = """
+SELECT s.id FROM infusion_sessions_session s
+  JOIN accounts_patient p ON p.id = s.patient_id
+  LEFT JOIN notifications_reconciled r ON r.session_id = s.id
+ WHERE s.start > %s
+   AND (r.session_id IS NULL OR r.session_version <> s.version OR r.patient_version <> p.version)
+ ORDER BY s.start LIMIT %s FOR NO KEY UPDATE OF s SKIP LOCKED
+"""
+
+EACH = """
+SELECT s.id FROM infusion_sessions_session s
+ WHERE s.start > %s AND s.id > %s ORDER BY s.id LIMIT %s FOR NO KEY UPDATE OF s SKIP LOCKED
+"""
+
+MARK = """
+INSERT INTO notifications_reconciled AS r (session_id, session_version, patient_version)
+SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[])
+ON CONFLICT (session_id) DO UPDATE
+   SET session_version = excluded.session_version, patient_version = excluded.patient_version
+ WHERE (r.session_version, r.patient_version) IS DISTINCT FROM (excluded.session_version, excluded.patient_version)
+"""
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What is to be written for one batch of sessions."""
+
+    follow_ups: list[FollowUp] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    # Each with the status in which it was read.
+    revised: list[tuple[Message, str]] = field(default_factory=list)
+
+
+def reconcile(now: datetime, limit: int = BATCH) -> int:
+    """Mend the messages of up to `limit` sessions that changed since they were last compared; how many there were.
+
+    The session's row is locked while its messages are mended, as it is by everything that changes the session, so
+    neither overtakes the other. A session that somebody is changing just now is left for the next tick.
+    """
+    with transaction.atomic():
+        ids = _locked(STALE, [now - timedelta(days=settings.MESSAGE_HORIZON_DAYS), limit])
+        _mend(ids, now)
+    return len(ids)
+
+
+def sweep(now: datetime, limit: int = BATCH) -> int:
+    """Compare every session that can still be spoken of, whatever was compared before; how many there were.
+
+    Heals what no version shows: rows lost to a restored backup, a site's changed setting.
+    """
+    since = now - timedelta(days=settings.FOLLOW_UP_LIFE_DAYS)
+    last, count = UUID(int=0), 0
+    while True:
+        with transaction.atomic():
+            ids = _locked(EACH, [since, last, limit])
+            _mend(ids, now)
+        count += len(ids)
+        if len(ids) < limit:
+            return count
+        last = ids[-1]
+
+
+def _locked(query: str, values: list[datetime | UUID | int]) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _mend(ids: Sequence[UUID], now: datetime) -> None:
+    if not ids:
+        return
+    sessions = list(Session.objects.filter(id__in=ids).select_related("patient", "site", "series__protocol"))
+    since = dict(
+        SessionEvent.objects.filter(session__in=ids, kind__in=STANDS_SINCE)
+        .values_list("session")
+        .annotate(at=Max("at"))
+    )
+    messages: dict[UUID, list[Message]] = defaultdict(list)
+    for message in Message.objects.filter(session__in=ids, resend_of__isnull=True).select_related("follow_up"):
+        messages[message.session_id].append(message)
+    follow_ups = {(f.session_id, f.instrument, f.hours_after): f for f in FollowUp.objects.filter(session__in=ids)}
+    changes = _Changes()
+    for session in sessions:
+        try:
+            dues = due_messages(facts_of(session, since.get(session.id, session.series.created_at)))
+        except (KeyError, TypeError, ValueError) as error:
+            # One protocol that cannot be read must not stop everybody's messages.
+            logger.error("session %s: what is due cannot be told (%s)", session.id, type(error).__name__)
+            continue
+        _compare(session, dues, messages[session.id], follow_ups, changes, now)
+    _write(changes)
+    marks = [(session.id, session.version, session.patient.version) for session in sessions]
+    with connection.cursor() as cursor:
+        cursor.execute(MARK, [list(column) for column in zip(*marks, strict=True)])
+
+
+def facts_of(session: Session, stands_since: datetime) -> SessionFacts:
+    """The facts that decide what is said about a session (with its patient, site, series and protocol loaded)."""
+    protocol = session.series.protocol
+    return SessionFacts(
+        status=session.status,
+        start=session.start,
+        discharged_at=session.ended_at,
+        stands_since=stands_since,
+        reminders=tuple(Reminder(r["hours_before"], tuple(r["channels"])) for r in protocol.reminders),
+        follow_ups=tuple(CheckIn(f["instrument"], f["hours_after"]) for f in protocol.follow_ups),
+        wished=tuple(session.patient.preferred_channels),
+        reachable=frozenset(channel for channel in Channel.values if address(session.patient, channel)),
+        last_reminder=timedelta(minutes=session.site.last_reminder_minutes),
+        follow_up_life=timedelta(days=settings.FOLLOW_UP_LIFE_DAYS),
+    )
+
+
+def address(patient: Patient, channel: str) -> str:
+    """Where a channel reaches the patient; "" where it does not."""
+    return patient.email if channel == Channel.EMAIL else patient.phone
+
+
+def why_not(session: Session, message: Message) -> str:
+    """Why the session as it stands leaves nothing to say by this message; "" where it is still to be said.
+
+    The one answer to that question: asked here, and again under the session's lock before a message is handed over.
+    """
+    if session.status in (SessionStatus.CANCELLED, SessionStatus.NO_SHOW):
+        return session.status
+    if session.start != message.speaks_of:
+        return "moved"
+    if message.follow_up is None:
+        return "" if session.status in TO_COME else "no_longer_wanted"
+    return "answered" if message.follow_up.answered_at else ""
+
+
+def _compare(
+    session: Session,
+    dues: Sequence[Due],
+    rows: Sequence[Message],
+    follow_ups: dict[tuple[UUID, str, int], FollowUp],
+    changes: _Changes,
+    now: datetime,
+) -> None:
+    wanted = {(due.kind, due.channel, due.speaks_of): due for due in dues}
+    known = {_key(row) for row in rows}
+    said = {(row.kind, row.speaks_of) for row in rows if row.status in SAID}
+    for row in rows:
+        read_as = row.status
+        if _revise(session, row, wanted.get(_key(row)), (row.kind, row.speaks_of) in said, now):
+            changes.revised.append((row, read_as))
+    for key, due in wanted.items():
+        # What was said by one channel is not said again by another that the patient chose since.
+        if key not in known and (due.kind, due.speaks_of) not in said and due.not_after > now:
+            changes.messages.append(_new_message(session, due, follow_ups, changes))
+
+
+def _revise(session: Session, row: Message, due: Due | None, said: bool, now: datetime) -> bool:
+    """Bring one row that is not said yet in line with what is due; whether it changed."""
+    reason = why_not(session, row) or ("" if due else "no_longer_wanted")
+    if row.status == MessageStatus.DUE and row.not_after > now:
+        return _skip(row, reason) if reason or due is None else _reschedule(row, due)
+    if row.status != MessageStatus.SKIPPED or reason or due is None or due.not_after <= now or said:
+        return False
+    # `attempts` goes on counting: a worker that still holds an old attempt must not be taken for the new one.
+    row.status, row.reason, row.try_at = MessageStatus.DUE, "", due.due_at
+    row.due_at, row.not_after = due.due_at, due.not_after
+    return True
+
+
+def _reschedule(row: Message, due: Due) -> bool:
+    if (row.due_at, row.not_after) == (due.due_at, due.not_after):
+        return False
+    row.due_at, row.not_after = due.due_at, due.not_after
+    row.try_at = due.due_at if row.attempts == 0 else row.try_at
+    return True
+
+
+def _skip(row: Message, reason: str) -> bool:
+    row.status, row.reason = MessageStatus.SKIPPED, reason
+    return True
+
+
+def _new_message(
+    session: Session, due: Due, follow_ups: dict[tuple[UUID, str, int], FollowUp], changes: _Changes
+) -> Message:
+    follow_up = None
+    if due.instrument is not None:
+        key = (session.id, due.instrument, due.hours_after)
+        if key not in follow_ups:
+            follow_ups[key] = FollowUp(
+                session=session,
+                patient=session.patient,
+                instrument=due.instrument,
+                hours_after=due.hours_after,
+                due_at=due.due_at,
+                expires_at=due.not_after,
+            )
+            changes.follow_ups.append(follow_ups[key])
+        follow_up = follow_ups[key]
+    return Message(
+        session=session,
+        patient=session.patient,
+        follow_up=follow_up,
+        kind=due.kind,
+        channel=due.channel,
+        speaks_of=due.speaks_of,
+        due_at=due.due_at,
+        not_after=due.not_after,
+        try_at=due.due_at,
+    )
+
+
+def _write(changes: _Changes) -> None:
+    FollowUp.objects.bulk_create(changes.follow_ups)
+    Message.objects.bulk_create(changes.messages, ignore_conflicts=True)
+    if not changes.revised:
+        return
+    # A row that a worker took in the meantime is the worker's: it asks `why_not` again before it hands over.
+    free = Message.objects.select_for_update(no_key=True).filter(id__in=[row.id for row, _ in changes.revised])
+    now_as = {row[0]: row[1:] for row in free.values_list("id", "status", "attempts")}
+    Message.objects.bulk_update(
+        [row for row, read_as in changes.revised if now_as.get(row.id) == (read_as, row.attempts)],
+        ["status", "reason", "due_at", "not_after", "try_at"],
+    )
+
+
+def _key(row: Message) -> Key:
+    return (row.kind, row.channel, row.speaks_of)

@@ -1,0 +1,57 @@
+"""Says a message once more, because a person asked for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from accounts.refusals import Conflict
+from notifications.models import Message, MessageStatus
+from notifications.reconcile import address, why_not
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+UNDER_WAY = (MessageStatus.DUE, MessageStatus.SENDING)
+
+
+def check(message: Message, now: datetime) -> None:
+    """Refuse, by a Conflict, what cannot or need not be said again.
+
+    `under_way` while it or a repeat of it is still to be sent, `no_address`, `too_late` once the visit has begun or the
+    questionnaire has expired; else why the session leaves nothing to say (`cancelled`, `moved`, `answered`, ...).
+    """
+    if message.status in UNDER_WAY or message.resends.filter(status__in=UNDER_WAY).exists():
+        raise Conflict("under_way", "This message is still to be sent.")
+    reason = why_not(message.session, message)
+    if reason:
+        raise Conflict(reason, "There is nothing to say any more.")
+    if _last_moment(message) <= now:
+        raise Conflict("too_late", "It is too late to say this.")
+    if not address(message.patient, message.channel):
+        raise Conflict("no_address", "There is no address for this channel.")
+
+
+@transaction.atomic
+def resend(message_id: UUID, now: datetime) -> Message:
+    """Write a message like this one, due now, that names it in `resend_of`; refused as `check` refuses."""
+    message = Message.objects.select_for_update(no_key=True).get(id=message_id)
+    check(message, now)
+    return Message.objects.create(
+        session_id=message.session_id,
+        patient_id=message.patient_id,
+        follow_up_id=message.follow_up_id,
+        kind=message.kind,
+        channel=message.channel,
+        speaks_of=message.speaks_of,
+        due_at=now,
+        not_after=_last_moment(message),
+        try_at=now,
+        resend_of=message,
+    )
+
+
+def _last_moment(message: Message) -> datetime:
+    return message.follow_up.expires_at if message.follow_up else message.session.start

@@ -1,0 +1,74 @@
+"""What the worker is asked to do. Tasks carry no arguments: what is to be done is in the rows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from celery import shared_task
+from django.conf import settings
+from django.db import connection
+
+from notifications import delivery, reconcile
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+BEAT: Final = "beat"
+SWEEP: Final = "sweep"
+SENDERS_AT_MOST: Final = 4
+# A sender that nobody took up for so long has been overtaken by those of later ticks.
+SENDER_WAITS_SECONDS: Final = 30
+# Well below the worker's limit for one task; what is left then is the next tick's.
+SEND_SECONDS: Final = 45
+
+BEAT_NOW = """
+INSERT INTO notifications_heartbeat (name, at) VALUES (%s, now()) ON CONFLICT (name) DO UPDATE SET at = now()
+RETURNING at
+"""
+
+# One of several ticks at once gets the row, and with it the turn.
+TURN = """
+INSERT INTO notifications_heartbeat AS h (name, at) VALUES (%s, now())
+ON CONFLICT (name) DO UPDATE SET at = now() WHERE h.at < now() - %s * interval '1 second'
+"""
+
+
+@shared_task(name="notifications.tick")
+def tick() -> None:
+    """Compare what should be said with what was, free what dead workers held, and call senders for what is due.
+
+    Any number of ticks may run at once. Nothing is lost by one that does not run.
+    """
+    now = beat()
+    while reconcile.reconcile(now) == reconcile.BATCH:
+        pass
+    if _turn(SWEEP, settings.SWEEP_SECONDS):
+        reconcile.sweep(now)
+    delivery.reap()
+    delivery.expire()
+    rows = delivery.waiting(SENDERS_AT_MOST * delivery.BATCH)
+    for _ in range(-(-rows // delivery.BATCH)):
+        send.apply_async(expires=SENDER_WAITS_SECONDS)
+
+
+@shared_task(name="notifications.send")
+def send() -> None:
+    """Send what is due, batch after batch, until nothing is or the time is over."""
+    until = time.monotonic() + SEND_SECONDS
+    while delivery.send_batch() and time.monotonic() < until:
+        pass
+
+
+def beat() -> datetime:
+    """Note that clock and worker live; the database's present instant."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEAT_NOW, [BEAT])
+        at: datetime = cursor.fetchone()[0]
+    return at
+
+
+def _turn(name: str, seconds: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(TURN, [name, seconds])
+        return cursor.rowcount == 1

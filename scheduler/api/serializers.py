@@ -1,0 +1,327 @@
+"""Supply and protocols as they come in and go out."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Any, ClassVar, Final
+
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from accounts.http import fields
+from accounts.http.serializers import StrictModelSerializer, StrictSerializer
+from accounts.models import Channel, Site
+from accounts.queries import staffed_sites
+from scheduler.models import (
+    AvailabilityRule,
+    Chair,
+    ChairClosure,
+    OpeningHours,
+    Protocol,
+    Provider,
+    SiteClosure,
+    TimeOff,
+)
+from scheduler.protocols import INSTRUMENT_CODES
+from scheduler.queries import colleagues, staffed_chairs, staffed_providers
+from scheduler.sites import overlapping
+from scheduler.treatment import Problem, TreatmentError, parse_phases
+
+LAST_CLOSING: Final = time(23, 59)
+MOST_HOURS_BEFORE, MOST_HOURS_AFTER = 2160, 8760
+_GATE: Final = re.compile(r"[a-z0-9_]{1,40}", re.ASCII)
+
+
+class Fixed(StrictModelSerializer):
+    """A record some of whose fields (`Meta.fixed`) are given when it is made and stay so."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a change of what is fixed; the same value again is no change."""
+        for name in getattr(self.Meta, "fixed", ()) if self.instance is not None else ():
+            if name in attrs and attrs[name] != getattr(self.instance, name):
+                raise ValidationError({name: [ErrorDetail("This stays as it was made.", code="read_only")]})
+        return attrs
+
+    def value(self, attrs: dict[str, Any], name: str) -> Any:
+        """The field as it will be."""
+        return attrs[name] if name in attrs else getattr(self.instance, name, None)
+
+
+class Entry(serializers.Serializer):
+    """An entry of a list that is replaced whole: nothing of it may be left out, in a change neither."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse what lacks a field. DRF asks for none where the record around it is only changed."""
+        value = super().to_internal_value(data)
+        wanted = [name for name, field in self.fields.items() if field.required and name not in data]
+        if wanted:
+            raise ValidationError({name: [ErrorDetail("This field is required.", code="required")] for name in wanted})
+        return value
+
+
+class OpeningHoursSerializer(Entry, StrictModelSerializer):
+    """One span of a weekday in which a site is open, in its wall time."""
+
+    class Meta:
+        model = OpeningHours
+        fields: ClassVar = ["weekday", "opens", "closes"]
+
+    def validate_closes(self, value: time) -> time:
+        """Hours lie within a day."""
+        if value > LAST_CLOSING:
+            raise ValidationError("A site closes at 23:59 at the latest.", code="out_of_range")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Closing comes after opening."""
+        if attrs["opens"] >= attrs["closes"]:
+            raise ValidationError({"closes": [ErrorDetail("A site closes after it opens.", code="empty_range")]})
+        return attrs
+
+
+class SiteSerializer(StrictModelSerializer):
+    """A clinic location. `opening_hours`, where sent, replace those there were."""
+
+    time_zone = fields.TimeZoneField()
+    phone = fields.PhoneField(required=False, allow_blank=True)
+    opening_hours = OpeningHoursSerializer(many=True, required=False)
+
+    class Meta:
+        model = Site
+        fields: ClassVar = [
+            "id",
+            "organization",
+            "name",
+            "time_zone",
+            "phone",
+            "crisis_line",
+            "emergency_number",
+            "on_call",
+            "opening_hours",
+            "last_reminder_minutes",
+            "plan_life_minutes",
+            "hold_life_minutes",
+        ]
+        read_only_fields: ClassVar = ["id", "organization", "on_call"]
+        extra_kwargs: ClassVar = {
+            "last_reminder_minutes": {"min_value": 0, "max_value": 1440},
+            "plan_life_minutes": {"min_value": 1, "max_value": 1440},
+            "hold_life_minutes": {"min_value": 1, "max_value": 120},
+        }
+
+    def validate_opening_hours(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Spans of one weekday do not overlap."""
+        if overlapping((span["weekday"], span["opens"], span["closes"]) for span in value):
+            raise ValidationError("Two spans of one weekday overlap.", code="overlapping_hours")
+        return value
+
+
+class During(Fixed):
+    """A record about a span of time: `start` and `end` outside, the range `during` inside."""
+
+    start = fields.InstantField(source="during.lower")
+    end = fields.InstantField(source="during.upper")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The end comes after the start."""
+        attrs = super().validate(attrs)
+        given, present = attrs.pop("during", {}), getattr(self.instance, "during", None)
+        start, end = (given.get(edge) or getattr(present, edge) for edge in ("lower", "upper"))
+        if end <= start:
+            raise ValidationError({"end": [ErrorDetail("The end must come after the start.", code="empty_range")]})
+        return {**attrs, "during": DateTimeTZRange(start, end)}
+
+
+class SiteClosureSerializer(During):
+    """A time in which a whole site is closed."""
+
+    site = fields.ReferenceField(staffed_sites)
+
+    class Meta:
+        model = SiteClosure
+        fields: ClassVar = ["id", "site", "start", "end", "reason"]
+        fixed: ClassVar = ["site"]
+
+
+class ChairSerializer(Fixed):
+    """A place where an infusion is given."""
+
+    site = fields.ReferenceField(staffed_sites)
+    features = fields.StrictList(child=fields.TextField(max_length=50), unique=True, max_length=50, required=False)
+
+    class Meta:
+        model = Chair
+        fields: ClassVar = ["id", "site", "name", "kind", "features", "is_active"]
+        fixed: ClassVar = ["site"]
+
+
+class ChairClosureSerializer(During):
+    """A time in which one chair cannot be used."""
+
+    chair = fields.ReferenceField(staffed_chairs)
+
+    class Meta:
+        model = ChairClosure
+        fields: ClassVar = ["id", "chair", "start", "end", "reason"]
+        fixed: ClassVar = ["chair"]
+
+
+class ProviderSerializer(Fixed):
+    """A person who gives care at a site."""
+
+    site = fields.ReferenceField(staffed_sites)
+    user = fields.ReferenceField(colleagues, required=False, allow_null=True)
+
+    class Meta:
+        model = Provider
+        fields: ClassVar = ["id", "site", "name", "role", "capacity", "max_acuity", "user", "is_active"]
+        fixed: ClassVar = ["site"]
+
+
+class AvailabilityRuleSerializer(Fixed):
+    """A weekly shift in the site's wall time; an end at or before the start is on the next day."""
+
+    provider = fields.ReferenceField(staffed_providers)
+
+    class Meta:
+        model = AvailabilityRule
+        fields: ClassVar = [
+            "id",
+            "provider",
+            "weekday",
+            "start_time",
+            "end_time",
+            "effective_from",
+            "effective_until",
+        ]
+        fixed: ClassVar = ["provider"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A shift is not empty, nor are its dates reversed."""
+        attrs = super().validate(attrs)
+        if self.value(attrs, "start_time") == self.value(attrs, "end_time"):
+            raise ValidationError({"end_time": [ErrorDetail("A shift is not empty.", code="empty_range")]})
+        until = self.value(attrs, "effective_until")
+        if until is not None and until < self.value(attrs, "effective_from"):
+            fault = ErrorDetail("The last day comes on or after the first.", code="empty_range")
+            raise ValidationError({"effective_until": [fault]})
+        return attrs
+
+
+class TimeOffSerializer(During):
+    """A time in which a provider does not work."""
+
+    provider = fields.ReferenceField(staffed_providers)
+
+    class Meta:
+        model = TimeOff
+        fields: ClassVar = ["id", "provider", "start", "end", "reason"]
+        fixed: ClassVar = ["provider"]
+
+
+@extend_schema_field({"type": "array", "items": {"type": "object"}, "minItems": 1})
+class PhasesField(serializers.Field):
+    """A protocol's phases in the contract's shape, every contradiction in them told at once."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            parse_phases(data)
+        except TreatmentError as error:
+            raise ValidationError(_nested(error.problems)) from None
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+def _nested(problems: list[Problem]) -> dict[str, Any]:
+    """The problems as nested dicts along their pointers, which is how faults of fields are told."""
+    found: dict[str, Any] = {}
+    for problem in problems:
+        node = found
+        for part in problem.pointer.split("/")[1:]:
+            node = node.setdefault(part.replace("~1", "/").replace("~0", "~"), {})
+        node.setdefault("non_field_errors", []).append(ErrorDetail(problem.detail, code=problem.code))
+    return found
+
+
+class ReminderSerializer(Entry, StrictSerializer):
+    """A message before each session."""
+
+    hours_before = fields.StrictInteger(min_value=0, max_value=MOST_HOURS_BEFORE)
+    channels = fields.StrictList(child=fields.StrictChoice(choices=Channel.choices), unique=True, allow_empty=False)
+
+
+class FollowUpPlanSerializer(Entry, StrictSerializer):
+    """A questionnaire so many hours after each discharge."""
+
+    instrument = fields.StrictChoice(choices=INSTRUMENT_CODES)
+    hours_after = fields.StrictInteger(min_value=0, max_value=MOST_HOURS_AFTER)
+
+
+class GateField(fields.TextField):
+    """The name of something that must be true before an infusion starts."""
+
+    default_error_messages: ClassVar = {"invalid": "A name of 1 to 40 small letters, digits and underscores."}
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if not _GATE.fullmatch(name):
+            self.fail("invalid")
+        return name
+
+
+class ProtocolSerializer(Fixed):
+    """A treatment plan in one version. A change of what was approved or is in use gives the next version."""
+
+    code = fields.TextField(max_length=50)
+    indications = fields.StrictList(child=fields.TextField(max_length=200), unique=True, required=False)
+    sources = fields.StrictList(child=fields.TextField(max_length=500), unique=True, required=False)
+    phases = PhasesField()
+    gates = fields.StrictList(child=GateField(), unique=True, max_length=50, required=False)
+    reminders = fields.StrictList(child=ReminderSerializer(), max_length=20, required=False)
+    follow_ups = fields.StrictList(child=FollowUpPlanSerializer(), max_length=50, required=False)
+
+    class Meta:
+        model = Protocol
+        fields: ClassVar = [
+            "id",
+            "code",
+            "version",
+            "name",
+            "indications",
+            "status",
+            "approved_by",
+            "approved_at",
+            "sources",
+            "phases",
+            "gates",
+            "reminders",
+            "follow_ups",
+            "created_at",
+        ]
+        read_only_fields: ClassVar = ["id", "version", "approved_by", "approved_at", "created_at"]
+        fixed: ClassVar = ["code"]
+
+    def validate_status(self, value: str) -> str:
+        """Nothing begins as retired."""
+        if self.instance is None and value == Protocol.Status.RETIRED:
+            raise ValidationError("A new protocol is a draft or approved.", code="invalid_choice")
+        return value
+
+    def validate_reminders(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """One reminder an hour."""
+        return _distinct(value, [row["hours_before"] for row in value])
+
+    def validate_follow_ups(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The same questionnaire once an hour."""
+        return _distinct(value, [(row["instrument"], row["hours_after"]) for row in value])
+
+
+def _distinct(rows: list[dict[str, Any]], keys: list[Any]) -> list[dict[str, Any]]:
+    if len(set(keys)) < len(keys):
+        raise ValidationError("Two of these are for the same time.", code="duplicate")
+    return [dict(row) for row in rows]

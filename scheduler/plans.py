@@ -1,0 +1,78 @@
+"""Whole plans as values: what is wished for, what a plan costs and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from scheduler.treatment import Visit
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the patient asks for. All but `same_time_of_day` are hard.
+
+    `earliest` and `latest` are inclusive dates at the site; weekdays 0 = Monday; time windows are (from, until) in
+    minutes of the wall clock and bound a session's start to end, without turnover; `provider` is the id of a nurse or a
+    prescriber.
+    """
+
+    earliest: date
+    latest: date
+    weekdays: frozenset[int] | None = None
+    time_windows: tuple[tuple[int, int], ...] = ()
+    provider: str | None = None
+    chair_kind: str | None = None
+    same_time_of_day: bool = False
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What one unit of each term of the cost counts in the score.
+
+    With the defaults the score orders plans as the lexicographic cost does: minutes come in fives and a window has at
+    most 400 days (5 * 10**8 > 400 * 10**6), a series of 200 sessions is off by less than 10**6 minutes.
+    """
+
+    deviation: int = 10**14
+    same_time: int = 10**8
+    first_day: int = 10**6
+    level: int = 10**3
+    fragments: int = 1
+
+
+@dataclass(frozen=True, order=True)
+class Cost:
+    """The objective, most important first; each a sum over the sessions or over neighbouring pairs, 0 best.
+
+    `deviation`: days off the target gaps. `same_time`: minutes between neighbours' starts on the wall clock (only where
+    wished). `first_day`: days from the earliest date to the first session. `level`, `fragments`: see day.Placement.
+    """
+
+    deviation: int
+    same_time: int
+    first_day: int
+    level: int
+    fragments: int
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One session of a plan: `start` is a slot of the day, `instant` the same as an aware UTC datetime."""
+
+    visit: Visit
+    date: date
+    start: int
+    instant: datetime
+    chair: str
+    nurse: str
+    prescriber: str
+
+
+@dataclass(frozen=True)
+class WholePlan:
+    """A whole series; `score` is the cost weighted, 0 best."""
+
+    score: int
+    cost: Cost
+    sessions: tuple[Planned, ...]

@@ -1,0 +1,52 @@
+"""What of supply and protocols a person may see."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db.models import Model, Q, QuerySet
+
+from accounts.models import Role, User
+from accounts.queries import staffed_sites, visible_sites
+from accounts.rights import is_staff
+from scheduler.models import Chair, Protocol, Provider
+
+Row = TypeVar("Row", bound=Model)
+
+
+def of_visible_sites(model: type[Row], user: User, site: str = "site") -> QuerySet[Row]:
+    """Rows at sites that the person works at or is treated at; `site` is the lookup path from a row to its site."""
+    return model._default_manager.filter(**{f"{site}__in": visible_sites(user).values("id")})
+
+
+def visible_chairs(user: User) -> QuerySet[Chair]:
+    """Chairs of sites that the person may see."""
+    return of_visible_sites(Chair, user)
+
+
+def visible_providers(user: User) -> QuerySet[Provider]:
+    """Providers of sites that the person may see."""
+    return of_visible_sites(Provider, user)
+
+
+def visible_protocols(user: User) -> QuerySet[Protocol]:
+    """All of their organization for staff; for patients those that can be booked where they are treated."""
+    treated = Q(status=Protocol.Status.APPROVED, organization__sites__patients__user_id=user.id)
+    if is_staff(user) and user.organization_id is not None:
+        treated |= Q(organization_id=user.organization_id)
+    return Protocol.objects.filter(treated).distinct()
+
+
+def staffed_chairs(user: User) -> QuerySet[Chair]:
+    """Chairs of sites that the person works at."""
+    return Chair.objects.filter(site__in=staffed_sites(user).values("id"))
+
+
+def staffed_providers(user: User) -> QuerySet[Provider]:
+    """Providers of sites that the person works at."""
+    return Provider.objects.filter(site__in=staffed_sites(user).values("id"))
+
+
+def colleagues(user: User) -> QuerySet[User]:
+    """People of the same organization who sign in as staff."""
+    return User.objects.filter(organization__users=user, is_active=True).exclude(roles__contained_by=[Role.PATIENT])

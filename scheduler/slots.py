@@ -1,0 +1,66 @@
+"""Sets of five-minute slots as ints: bit i stands for slot i. Every function works on all slots at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from scheduler.phases import SLOT_MINUTES
+
+
+def mask(start: int, end: int, slots: int) -> int:
+    """The slots [start, end) that lie within a day of `slots` slots."""
+    start, end = max(0, start), min(end, slots)
+    return ((1 << (end - start)) - 1) << start if end > start else 0
+
+
+def bits(slots: int) -> Iterator[int]:
+    """The slots of a set, ascending."""
+    while slots:
+        lowest = slots & -slots
+        yield lowest.bit_length() - 1
+        slots ^= lowest
+
+
+def runs(free: int, length: int) -> int:
+    """The slots from which `length` slots in a row are in the set; by doubling, so in log(length) steps."""
+    have = 1
+    while have < length:
+        step = min(have, length - have)
+        free &= free >> step
+        have += step
+    return free
+
+
+@lru_cache(maxsize=256)
+def grid_marks(wall: tuple[int, ...]) -> int:
+    """The slots that begin on a five-minute mark of the wall clock."""
+    return sum(1 << slot for slot, minute in enumerate(wall) if minute % SLOT_MINUTES == 0)
+
+
+def add(planes: list[int], points: int, slots: int) -> None:
+    """Add `points` in each of the slots; plane j holds bit j of every slot's sum (all slots added at once)."""
+    carry, place = 0, 0
+    while points or carry:
+        if place == len(planes):
+            planes.append(0)
+        plane, term = planes[place], slots if points & 1 else 0
+        planes[place] = plane ^ term ^ carry
+        carry = (plane & term) | (plane & carry) | (term & carry)
+        points >>= 1
+        place += 1
+
+
+def at_most(planes: list[int], limit: int, everywhere: int) -> int:
+    """The slots whose sum is at most `limit`: compared bit by bit from the highest."""
+    if limit < 0:
+        return 0
+    less, equal = 0, everywhere
+    for place in reversed(range(max(len(planes), limit.bit_length()))):
+        plane = planes[place] if place < len(planes) else 0
+        if limit >> place & 1:
+            less |= equal & ~plane
+            equal &= plane
+        else:
+            equal &= ~plane
+    return less | equal

@@ -1,0 +1,159 @@
+"""What a site has to offer, day by day: when it is open, which chairs can be used, who is on duty.
+
+Sessions are not looked at here: `Day.taken` is empty and `Day.patient_free` full, for those who know of bookings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from scheduler import walltime
+from scheduler.day import ChairFacts, Day, StaffFacts
+from scheduler.models import (
+    AvailabilityRule,
+    Chair,
+    ChairClosure,
+    OpeningHours,
+    Provider,
+    ProviderRole,
+    SiteClosure,
+    TimeOff,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from uuid import UUID
+
+    from accounts.models import Site
+
+Spans = list[tuple[datetime, datetime]]
+
+
+def supply_days(site: Site, first: date, last: date) -> tuple[Day, ...]:
+    """The site's days from `first` to `last`, both included, in order; () where `last` is before `first`."""
+    return supply_on(site, [first + n * walltime.DAY for n in range((last - first).days + 1)])
+
+
+def supply_on(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
+    """The site's days at `dates` (dates of the site's calendar), in order. Seven queries, however much there is.
+
+    Supply is rounded inward to slots, what is taken from it outward. A closure of the site closes it and leaves duty
+    as it is. A weekly rule counts for the day on which its shift begins; what passes midnight reaches into the next.
+    """
+    if not dates:
+        return ()
+    zone = ZoneInfo(site.time_zone)
+    first, last = min(dates), max(dates)
+    window = (walltime.first_instant(first, zone), walltime.first_instant(last + walltime.DAY, zone))
+    supply = _load(site.pk, first, last, window)
+    return tuple(_day(supply, day, zone) for day in sorted(set(dates)))
+
+
+@dataclass(frozen=True)
+class _Supply:
+    """A site's rows of a window, by what they belong to. Chairs and people stand here with no slot free or on duty."""
+
+    hours: dict[int, list[OpeningHours]]
+    closures: Spans
+    chairs: list[ChairFacts]
+    chair_closures: dict[str, Spans]
+    staff: list[StaffFacts]
+    rules: dict[tuple[str, int], list[AvailabilityRule]]
+    time_off: dict[str, Spans]
+
+
+def _load(site: UUID, first: date, last: date, window: tuple[datetime, datetime]) -> _Supply:
+    rules = AvailabilityRule.objects.filter(
+        provider__site=site, provider__is_active=True, effective_from__lte=last
+    ).exclude(effective_until__lt=first - walltime.DAY)
+    closures = SiteClosure.objects.filter(site=site, during__overlap=window)
+    chairs = Chair.objects.filter(site=site, is_active=True).order_by("id")
+    chair_closures = ChairClosure.objects.filter(chair__site=site, during__overlap=window)
+    providers = Provider.objects.filter(site=site, is_active=True).order_by("id")
+    time_off = TimeOff.objects.filter(provider__site=site, during__overlap=window)
+    return _Supply(
+        hours=_by((row.weekday, row) for row in OpeningHours.objects.filter(site=site)),
+        closures=[(row.during.lower, row.during.upper) for row in closures],
+        chairs=[ChairFacts(str(row.id), row.kind, frozenset(row.features), 0) for row in chairs],
+        chair_closures=_by((str(row.chair_id), (row.during.lower, row.during.upper)) for row in chair_closures),
+        staff=[StaffFacts(str(row.id), row.role, 0, row.capacity, row.max_acuity) for row in providers],
+        rules=_by(((str(row.provider_id), row.weekday), row) for row in rules),
+        time_off=_by((str(row.provider_id), (row.during.lower, row.during.upper)) for row in time_off),
+    )
+
+
+def _by(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
+    """Values by key, in the order given."""
+    found: dict[Any, list[Any]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return dict(found)
+
+
+def _day(supply: _Supply, day: date, zone: ZoneInfo) -> Day:
+    first, slots = walltime.first_instant(day, zone), walltime.slots_in(day, zone)
+    every = (1 << slots) - 1
+    hours = [walltime.shift(day, row.opens, row.closes, zone) for row in supply.hours.get(day.weekday(), ())]
+    staff = [_on_duty(supply, person, day, zone, first, slots) for person in supply.staff]
+    return Day(
+        date=day,
+        first_instant=first,
+        slots=slots,
+        open=_union(hours, first, slots, inward=True) & ~_union(supply.closures, first, slots, inward=False),
+        wall=walltime.wall_minutes(day, zone),
+        chairs=tuple(_free(supply, chair, first, slots) for chair in supply.chairs),
+        nurses=tuple(person for person in staff if person.role == ProviderRole.NURSE),
+        prescribers=tuple(person for person in staff if person.role == ProviderRole.PRESCRIBER),
+        taken=(),
+        patient_free=every,
+    )
+
+
+def _free(supply: _Supply, chair: ChairFacts, first: datetime, slots: int) -> ChairFacts:
+    closed = _union(supply.chair_closures.get(chair.id, ()), first, slots, inward=False)
+    return ChairFacts(chair.id, chair.kind, chair.features, ((1 << slots) - 1) & ~closed)
+
+
+def _on_duty(supply: _Supply, person: StaffFacts, day: date, zone: ZoneInfo, first: datetime, slots: int) -> StaffFacts:
+    eve = day - walltime.DAY
+    shifts = [
+        walltime.shift(day, rule.start_time, rule.end_time, zone)
+        for rule in supply.rules.get((person.id, day.weekday()), ())
+        if in_effect(rule, day)
+    ]
+    shifts += [
+        walltime.shift(eve, rule.start_time, rule.end_time, zone)
+        for rule in supply.rules.get((person.id, eve.weekday()), ())
+        if rule.end_time <= rule.start_time and in_effect(rule, eve)
+    ]
+    off = _union(supply.time_off.get(person.id, ()), first, slots, inward=False)
+    duty = _union(shifts, first, slots, inward=True) & ~off
+    return StaffFacts(person.id, person.role, duty, person.capacity, person.max_acuity)
+
+
+def in_effect(rule: AvailabilityRule, day: date) -> bool:
+    """Whether the rule's dates take in `day`, the day on which a shift begins; the weekday is not looked at."""
+    return rule.effective_from <= day and (rule.effective_until is None or day <= rule.effective_until)
+
+
+def _union(spans: Collection[tuple[datetime, datetime]], first: datetime, slots: int, *, inward: bool) -> int:
+    """The slots of all the spans together. Spans that meet are made one first, else the slot between might be lost."""
+    found = 0
+    for start, end in _merged(spans) if spans else ():
+        found |= walltime.bits(first, slots, start, end, inward=inward)
+    return found
+
+
+def _merged(spans: Collection[tuple[datetime, datetime]]) -> Spans:
+    """The same instants as spans that neither meet nor overlap, in order."""
+    merged: Spans = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif start < end:
+            merged.append((start, end))
+    return merged

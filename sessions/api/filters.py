@@ -1,0 +1,68 @@
+"""Filters of the lists on this floor."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from django.db.models import Q, QuerySet
+
+from accounts.http.filters import ChoicesFilter, DateFilter, InstantFilter, ReferenceFilter, StrictFilterSet
+from accounts.http.query import bad_parameter
+from accounts.queries import visible_patients, visible_sites
+from scheduler import walltime
+from scheduler.queries import visible_chairs, visible_protocols, visible_providers
+from sessions.facts import zone_of
+from sessions.models import SeriesStatus, Session, SessionStatus
+from sessions.queries import visible_series
+
+if TYPE_CHECKING:
+    from accounts.models import Site
+    from scheduler.models import Provider
+
+
+class SessionFilters(StrictFilterSet):
+    """`date` is a day of the site's calendar and needs `site`; sessions overlap the time `from` .. `until`."""
+
+    site = ReferenceFilter(visible_sites)
+    date = DateFilter(method="on_date")
+    from_ = InstantFilter("end", "gt")
+    until = InstantFilter("start", "lt")
+    status = ChoicesFilter(SessionStatus.choices)
+    patient = ReferenceFilter(visible_patients)
+    series = ReferenceFilter(visible_series)
+    chair = ReferenceFilter(visible_chairs)
+    provider = ReferenceFilter(visible_providers, method="with_provider")
+    spans = (("from", "until", 400),)
+
+    def on_date(self, queryset: QuerySet[Session], name: str, value: datetime.date) -> QuerySet[Session]:
+        """Sessions that start on that day at the site asked for."""
+        site: Site | None = self.form.cleaned_data.get("site")
+        if site is None:
+            raise bad_parameter("date", "site_required", "A date needs `site`, whose calendar it is of.")
+        zone = zone_of(site)
+        since, until = (
+            walltime.first_instant(value, zone),
+            walltime.first_instant(value + datetime.timedelta(days=1), zone),
+        )
+        return queryset.filter(start__gte=since, start__lt=until)
+
+    def with_provider(self, queryset: QuerySet[Session], name: str, value: Provider) -> QuerySet[Session]:
+        """Sessions that this nurse or prescriber has."""
+        return queryset.filter(Q(nurse=value) | Q(prescriber=value))
+
+
+class SeriesFilters(StrictFilterSet):
+    """Series by whom, what, where and how they stand."""
+
+    site = ReferenceFilter(visible_sites)
+    patient = ReferenceFilter(visible_patients)
+    protocol = ReferenceFilter(visible_protocols)
+    status = ChoicesFilter(SeriesStatus.choices)
+
+
+class OrderFilters(StrictFilterSet):
+    """Orders by patient and protocol."""
+
+    patient = ReferenceFilter(visible_patients)
+    protocol = ReferenceFilter(visible_protocols)

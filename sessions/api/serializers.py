@@ -1,0 +1,310 @@
+"""Series, sessions, plans and orders as they come in and go out."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.http import fields
+from accounts.http.serializers import StrictModelSerializer, StrictSerializer
+from accounts.queries import visible_patients, visible_sites
+from scheduler.models import ChairKind
+from scheduler.planner import Wishes
+from scheduler.queries import visible_protocols, visible_providers
+from sessions.models import Order, Plan, Series, Session, SessionEvent
+from sessions.queries import visible_plans
+
+
+class BlockSerializer(StrictSerializer):
+    """One part of a session."""
+
+    kind = fields.StrictChoice(choices=["prepare", "infuse", "recover", "turnover"])
+    start = fields.InstantField()
+    end = fields.InstantField()
+
+
+class SessionSerializer(StrictModelSerializer):
+    """One session, as everybody who may see it sees it."""
+
+    blocks = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Session
+        fields: ClassVar = [
+            "id",
+            "series",
+            "patient",
+            "site",
+            "phase",
+            "ordinal",
+            "sequence",
+            "status",
+            "start",
+            "end",
+            "blocks",
+            "hands_on_until",
+            "acuity",
+            "chair",
+            "nurse",
+            "prescriber",
+            "arrived_at",
+            "infusion_started_at",
+            "paused_at",
+            "infusion_ended_at",
+            "ended_at",
+            "version",
+        ]
+        read_only_fields: ClassVar = fields
+
+    @extend_schema_field(BlockSerializer(many=True))
+    def get_blocks(self, session: Session) -> list[dict[str, Any]]:
+        """The planned parts, each from where the one before ends."""
+        marks = [session.start, session.infuse_start, session.recover_start, session.end, session.turnover_end]
+        kinds = ["prepare", "infuse", "recover", "turnover"]
+        parts = [
+            {"kind": kind, "start": start, "end": end}
+            for kind, (start, end) in zip(kinds, pairwise(marks), strict=True)
+        ]
+        return list(BlockSerializer(parts, many=True).data)
+
+
+class SeriesSerializer(StrictModelSerializer):
+    """A series with its sessions in order."""
+
+    sessions = SessionSerializer(many=True, read_only=True)
+    version = fields.StrictInteger(read_only=True)
+
+    class Meta:
+        model = Series
+        fields: ClassVar = [
+            "id",
+            "patient",
+            "protocol",
+            "site",
+            "order",
+            "status",
+            "created_at",
+            "sessions",
+            "version",
+        ]
+        read_only_fields: ClassVar = fields
+
+
+class BookSerializer(StrictSerializer):
+    """What books a series."""
+
+    patient = fields.ReferenceField(lambda user: visible_patients(user).select_related("site"))
+    protocol = fields.ReferenceField(visible_protocols)
+    plan = fields.ReferenceField(lambda user: visible_plans(user).select_related("site", "protocol"))
+
+
+class TimeWindowSerializer(StrictSerializer):
+    """A part of the day, in the site's wall time."""
+
+    # `from` is no name in Python.
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """The two ends."""
+        return {"from": fields.LocalTimeField(), "until": fields.LocalTimeField()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The window must have something in it."""
+        if attrs["until"] <= attrs["from"]:
+            raise serializers.ValidationError({"until": ["The window ends before it begins."]}, code="empty_range")
+        return attrs
+
+
+class PreferencesSerializer(StrictSerializer):
+    """Wishes; all but `same_time_of_day` are kept in every plan."""
+
+    weekdays = fields.StrictList(
+        child=fields.StrictInteger(min_value=0, max_value=6), required=False, allow_empty=False, max_length=7
+    )
+    time_windows = fields.StrictList(child=TimeWindowSerializer(), required=False, allow_empty=False, max_length=10)
+    provider = fields.ReferenceField(visible_providers, required=False)
+    chair_kind = fields.StrictChoice(choices=ChairKind.choices, required=False)
+    same_time_of_day = fields.StrictBoolean(required=False, default=False)
+
+
+class PlanRequestSerializer(StrictSerializer):
+    """What is asked of the planner."""
+
+    protocol = fields.ReferenceField(visible_protocols)
+    site = fields.ReferenceField(visible_sites)
+    patient = fields.ReferenceField(
+        lambda user: visible_patients(user).select_related("site"), required=False, allow_null=True
+    )
+    earliest_date = fields.DateField()
+    latest_date = fields.DateField()
+    preferences = PreferencesSerializer(required=False)
+    sessions = fields.StrictInteger(required=False, min_value=1, max_value=200)
+    limit = fields.StrictInteger(required=False, default=3, min_value=1, max_value=10)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """What can be seen from the fields alone."""
+        if attrs["latest_date"] < attrs["earliest_date"]:
+            raise serializers.ValidationError(
+                {"latest_date": ["The latest date lies before the earliest."]}, code="empty_range"
+            )
+        provider = attrs.get("preferences", {}).get("provider")
+        if provider is not None and provider.site_id != attrs["site"].pk:
+            raise serializers.ValidationError(
+                {"preferences": {"provider": ["This provider works at another site."]}}, code="provider_of_other_site"
+            )
+        return attrs
+
+
+def wishes_of(asked: dict[str, Any]) -> Wishes:
+    """The planner's wishes from a checked request."""
+    wished = asked.get("preferences", {})
+    weekdays = wished.get("weekdays")
+    provider = wished.get("provider")
+    return Wishes(
+        earliest=asked["earliest_date"],
+        latest=asked["latest_date"],
+        weekdays=None if weekdays is None else frozenset(weekdays),
+        time_windows=tuple(
+            (_minutes(each["from"]), _minutes(each["until"])) for each in wished.get("time_windows", [])
+        ),
+        provider=None if provider is None else str(provider.pk),
+        chair_kind=wished.get("chair_kind"),
+        same_time_of_day=wished.get("same_time_of_day", False),
+    )
+
+
+def _minutes(wall: Any) -> int:
+    return int(wall.hour * 60 + wall.minute)
+
+
+PLANNED = ("sequence", "phase", "start", "end", "chair", "nurse", "prescriber")
+
+
+class PlannedSessionSerializer(StrictSerializer):
+    """One session of a plan."""
+
+    sequence = fields.StrictInteger()
+    phase = fields.TextField()
+    start = fields.InstantField()
+    end = fields.InstantField()
+    chair = fields.UUIDField()
+    nurse = fields.UUIDField()
+    prescriber = fields.UUIDField()
+
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        """The row as it is kept; its instants are ISO 8601 already."""
+        row = {name: instance[name] for name in PLANNED}
+        return row | {name: row[name].replace("+00:00", "Z") for name in ("start", "end")}
+
+
+class PlanSerializer(StrictModelSerializer):
+    """A proposed whole series."""
+
+    sessions = PlannedSessionSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Plan
+        fields: ClassVar = ["id", "score", "expires_at", "held_until", "protocol", "site", "patient", "sessions"]
+        read_only_fields: ClassVar = fields
+
+
+class ReasonSerializer(StrictSerializer):
+    """One fact that stands in the way of a plan; `session` is a number in the series."""
+
+    code = fields.TextField()
+    detail = fields.TextField()
+    session = fields.StrictInteger(required=False, allow_null=True)
+
+
+class RelaxationSerializer(StrictSerializer):
+    """A change of the request with which a plan exists."""
+
+    change = fields.StrictJSON(allow_null=True)
+    detail = fields.TextField()
+
+
+class InfeasibleSerializer(StrictSerializer):
+    """Why there is no plan."""
+
+    reasons = ReasonSerializer(many=True)
+    relaxations = RelaxationSerializer(many=True)
+
+
+class ProposalSerializer(StrictSerializer):
+    """What the planner found."""
+
+    plans = PlanSerializer(many=True)
+    infeasible = InfeasibleSerializer(allow_null=True)
+
+
+class HoldSerializer(StrictSerializer):
+    """Until when a plan is kept."""
+
+    expires_at = fields.InstantField(source="held_until")
+
+
+class OrderSerializer(StrictModelSerializer):
+    """A prescriber's order."""
+
+    patient = fields.ReferenceField(visible_patients)
+    protocol = fields.ReferenceField(visible_protocols)
+    sessions = fields.StrictInteger(min_value=1, max_value=200)
+    valid_until = fields.DateField()
+
+    class Meta:
+        model = Order
+        fields: ClassVar = ["id", "patient", "protocol", "sessions", "valid_until", "prescribed_by", "created_at"]
+        read_only_fields: ClassVar = ["id", "prescribed_by", "created_at"]
+
+
+class EventSerializer(StrictModelSerializer):
+    """One change of a session."""
+
+    actor = serializers.SerializerMethodField()
+
+    class Meta:
+        model = SessionEvent
+        fields: ClassVar = ["id", "kind", "actor", "at", "reason", "before", "after"]
+        read_only_fields: ClassVar = fields
+
+    def get_actor(self, event: SessionEvent) -> str:
+        """The person's id, or the name of the part of the system."""
+        return str(event.actor_id) if event.actor_id else event.system
+
+
+class NothingSerializer(StrictSerializer):
+    """A verb that takes no body."""
+
+
+class ReasonedSerializer(StrictSerializer):
+    """A verb that wants a reason."""
+
+    reason = fields.TextField(max_length=500)
+
+
+class ReleaseSerializer(StrictSerializer):
+    """What a prescriber says when a series may go on."""
+
+    reason = fields.TextField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class RescheduleSerializer(StrictSerializer):
+    """Where a session should go."""
+
+    start = fields.InstantField()
+
+
+class GateSerializer(StrictSerializer):
+    """Whether one of the protocol's gates is met."""
+
+    gate = fields.TextField(max_length=40)
+    outcome = fields.StrictChoice(choices=["met", "not_met", "not_applicable"])
+    note = fields.TextField(max_length=2000, required=False, allow_blank=True, default="", multiline=True)
+
+
+class DischargeSerializer(StrictSerializer):
+    """How the patient leaves; `score` is the recovery score, 0 to 10 (modified Aldrete or PADSS)."""
+
+    escort_name = fields.TextField(max_length=200, required=False, allow_blank=True, default="")
+    score = fields.StrictInteger(min_value=0, max_value=10, required=False, allow_null=True, default=None)

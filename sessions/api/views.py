@@ -1,0 +1,252 @@
+"""HTTP for orders, plans, series and sessions: parse, permit, call one use case, show."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from accounts import clock
+from accounts.audit import record_reads
+from accounts.http.views import CreateRecord, ListRecords, ReadRecord, RecordViewSet
+from accounts.queries import visible_patients
+from accounts.refusals import Conflict
+from accounts.rights import is_staff
+from sessions import booking, holds, lifecycle, moving, orders, planning
+from sessions.api import filters
+from sessions.api import serializers as shapes
+from sessions.models import Order, Plan, Series, Session, SessionEvent
+from sessions.queries import visible_orders, visible_plans, visible_series, visible_sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rest_framework import serializers
+    from rest_framework.request import Request
+
+    from accounts.models import Patient
+
+WITH_SITE = ("site", "patient", "series__protocol")
+
+
+class PatientRecords(RecordViewSet):
+    """Records that belong to a patient: who was shown one is in the audit trail."""
+
+    def shown(self, records: Sequence[Any]) -> None:
+        """Write the reads down."""
+        rows = [(record.pk, record.patient_id) for record in records if record.patient_id is not None]
+        record_reads(self.user.pk, self.model._meta.db_table, rows)
+
+
+class OrderViewSet(CreateRecord, ListRecords, ReadRecord, PatientRecords):
+    """What prescribers have ordered."""
+
+    model = Order
+    serializer_class = shapes.OrderSerializer
+    filterset_class = filters.OrderFilters
+
+    def visible(self) -> QuerySet[Order]:
+        """Orders for patients whom the caller may see."""
+        return visible_orders(self.user)
+
+    def perform_create(self, serializer: Any) -> Order:
+        """Write the order in the caller's name."""
+        return orders.prescribe(**serializer.validated_data, prescriber=self.user, now=clock.now())
+
+
+class PlanViewSet(ReadRecord, PatientRecords):
+    """Proposed whole series."""
+
+    model = Plan
+    serializer_class = shapes.PlanSerializer
+
+    def visible(self) -> QuerySet[Plan]:
+        """Plans that the caller made, and those of the sites where they work."""
+        return visible_plans(self.user).select_related("site", "protocol", "patient")
+
+    @extend_schema(request=shapes.PlanRequestSerializer, responses=shapes.ProposalSerializer)
+    def create(self, request: Request) -> Response:
+        """Find the best whole series; where there is none, say why."""
+        asked = self.body(shapes.PlanRequestSerializer)
+        wanted = planning.PlanRequest(
+            site=asked["site"],
+            protocol=asked["protocol"],
+            patient=asked.get("patient") or self._self(),
+            wishes=shapes.wishes_of(asked),
+            sessions=asked.get("sessions"),
+            limit=asked["limit"],
+        )
+        found = planning.propose(wanted, self.user, clock.now())
+        infeasible = None if found.plans else {"reasons": found.reasons, "relaxations": []}
+        return Response(shapes.ProposalSerializer({"plans": found.plans, "infeasible": infeasible}).data)
+
+    def _self(self) -> Patient | None:
+        """The caller's own record, where they can mean nobody else."""
+        return None if is_staff(self.user) else visible_patients(self.user).select_related("site").first()
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.HoldSerializer)
+    @action(detail=True, methods=["post"])
+    def hold(self, request: Request, **kwargs: Any) -> Response:
+        """Keep a plan for some minutes; it is taken for everybody else meanwhile."""
+        self.body(shapes.NothingSerializer)
+        return Response(shapes.HoldSerializer(holds.hold(self.record, self.user, clock.now())).data)
+
+
+class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
+    """Patients' courses of treatment."""
+
+    model = Series
+    serializer_class = shapes.SeriesSerializer
+    filterset_class = filters.SeriesFilters
+    versioned = True
+
+    def visible(self) -> QuerySet[Series]:
+        """Series of the sites where the caller works, and their own."""
+        in_order = Prefetch("sessions", Session.objects.order_by("sequence"))
+        return visible_series(self.user).select_related("site", "patient").prefetch_related(in_order)
+
+    @extend_schema(request=shapes.BookSerializer, responses={201: shapes.SeriesSerializer})
+    def create(self, request: Request) -> Response:
+        """Book a plan: all of its sessions or none. A race lost is a 409 with fresh `plans`."""
+        asked = self.body(shapes.BookSerializer)
+        series = self._with_plans(
+            lambda: booking.book_series(asked["plan"], asked["patient"], asked["protocol"], self.user, clock.now())
+        )
+        return self.show(series, 201, {"Location": f"{request.path}{series.pk}/"})
+
+    def _with_plans(self, book: Callable[[], Series]) -> Series:
+        """Show the fresh plans of a lost race as plans are shown everywhere."""
+        try:
+            return book()
+        except Conflict as lost:
+            if "plans" in lost.extra:
+                lost.extra["plans"] = shapes.PlanSerializer(lost.extra["plans"], many=True).data
+            raise
+
+    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SeriesSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, **kwargs: Any) -> Response:
+        """Cancel all sessions to come."""
+        reason = self.body(shapes.ReasonedSerializer)["reason"]
+        return self.show(lifecycle.cancel_series(self.record, reason, self.user, clock.now(), expected=self.expected))
+
+    @extend_schema(request=shapes.ReleaseSerializer, responses=shapes.SeriesSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, **kwargs: Any) -> Response:
+        """Let a series go on that waited for a clinician."""
+        self.body(shapes.ReleaseSerializer)
+        return self.show(lifecycle.release_series(self.record, expected=self.expected))
+
+
+class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
+    """Single visits and what happens in them."""
+
+    model = Session
+    serializer_class = shapes.SessionSerializer
+    filterset_class = filters.SessionFilters
+    paged = frozenset({"list", "events"})
+    versioned = True
+
+    def visible(self) -> QuerySet[Session]:
+        """Sessions of the sites where the caller works, and their own."""
+        return visible_sessions(self.user).select_related(*WITH_SITE)
+
+    @property
+    def page_order(self) -> tuple[str, ...]:
+        """Sessions by start, events by age."""
+        return ("id",) if self.action == "events" else ("start", "id")
+
+    def check_state(self) -> None:
+        """Refuse a verb that the state forbids before its body is looked at."""
+        if self.record is not None:
+            lifecycle.check_move(self.record, self.right.removeprefix("sessions."), clock.now())
+
+    def _verb(self, shape: type[serializers.BaseSerializer], use_case: Callable[..., Session]) -> Response:
+        """One verb: its body's fields become the use case's arguments."""
+        asked = self.body(shape)
+        return self.show(use_case(self.record, **asked, actor=self.user, now=clock.now(), expected=self.expected))
+
+    @extend_schema(responses=shapes.EventSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None)
+    def events(self, request: Request, **kwargs: Any) -> Response:
+        """What happened to the session, oldest first."""
+        return self.page(SessionEvent.objects.filter(session=self.record), shapes.EventSerializer)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def confirm(self, request: Request, **kwargs: Any) -> Response:
+        """The patient says that they will come."""
+        return self._verb(shapes.NothingSerializer, lifecycle.confirm)
+
+    @extend_schema(request=shapes.RescheduleSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def reschedule(self, request: Request, **kwargs: Any) -> Response:
+        """Move the session to another start."""
+        self.body(shapes.RescheduleSerializer)
+        # Taken as it was written: the field gives UTC, and the offset is part of what is checked.
+        start = datetime.fromisoformat(self.body_data["start"])
+        return self.show(moving.reschedule(self.record, start, self.user, clock.now(), expected=self.expected))
+
+    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, **kwargs: Any) -> Response:
+        """Cancel the session."""
+        return self._verb(shapes.ReasonedSerializer, lifecycle.cancel)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def arrive(self, request: Request, **kwargs: Any) -> Response:
+        """The patient is here."""
+        return self._verb(shapes.NothingSerializer, lifecycle.arrive)
+
+    @extend_schema(request=shapes.GateSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def gates(self, request: Request, **kwargs: Any) -> Response:
+        """Say whether one of the protocol's gates is met."""
+        return self._verb(shapes.GateSerializer, lifecycle.meet_gate)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, **kwargs: Any) -> Response:
+        """The infusion begins."""
+        return self._verb(shapes.NothingSerializer, lifecycle.start)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, **kwargs: Any) -> Response:
+        """The infusion is held for a while."""
+        return self._verb(shapes.NothingSerializer, lifecycle.pause)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, **kwargs: Any) -> Response:
+        """The infusion goes on."""
+        return self._verb(shapes.NothingSerializer, lifecycle.resume)
+
+    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, **kwargs: Any) -> Response:
+        """The infusion is broken off."""
+        return self._verb(shapes.ReasonedSerializer, lifecycle.stop)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"], url_path="finish-infusion")
+    def finish_infusion(self, request: Request, **kwargs: Any) -> Response:
+        """The infusion is complete."""
+        return self._verb(shapes.NothingSerializer, lifecycle.finish_infusion)
+
+    @extend_schema(request=shapes.DischargeSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"])
+    def discharge(self, request: Request, **kwargs: Any) -> Response:
+        """The patient goes home."""
+        return self._verb(shapes.DischargeSerializer, lifecycle.discharge)
+
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @action(detail=True, methods=["post"], url_path="no-show")
+    def no_show(self, request: Request, **kwargs: Any) -> Response:
+        """The patient did not come."""
+        return self._verb(shapes.NothingSerializer, lifecycle.mark_no_show)

@@ -1,0 +1,133 @@
+"""Booking: a plan becomes a series, all sessions or none."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, OperationalError, transaction
+
+from accounts.refusals import Conflict, Forbidden, RuleBroken
+from accounts.rights import is_staff
+from scheduler import day as days
+from scheduler import treatment
+from scheduler.models import Protocol
+from scheduler.walltime import local_date
+from sessions import events
+from sessions.door import as_conflict, check_constraints, lock_for_booking
+from sessions.facts import INSTANTS, SLOT, site_days, zone_of
+from sessions.models import Plan, Series, Session
+from sessions.planning import fresh_plans, order_for, phases_of
+
+if TYPE_CHECKING:
+    from accounts.models import Patient, User
+
+
+def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
+    """Book a plan for a patient: one transaction, all sessions or none.
+
+    Raises:
+        Conflict: `plan_booked`, `plan_expired`, `plan_held`, `plan_of_another_patient`, or the code of what was taken
+            meanwhile; each with fresh `plans`.
+        RuleBroken: `protocol_mismatch`, `protocol_not_approved`. Forbidden: a patient without a fitting order.
+    """
+    try:
+        with transaction.atomic():
+            return _book(plan, patient, protocol, user, now)
+    except Conflict as lost:
+        lost.extra["plans"] = fresh_plans(plan, patient, user, now)
+        raise
+    except (IntegrityError, OperationalError) as error:
+        clash = as_conflict(error)
+        clash.extra["plans"] = fresh_plans(plan, patient, user, now)
+        raise clash from error
+
+
+def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
+    lock_for_booking(patient.pk, plan.site_id, plan_dates(plan))
+    plan = Plan.objects.select_for_update(of=("self",)).select_related("site", "protocol").get(pk=plan.pk)
+    check_plan_is_open(plan, user, now)
+    if plan.patient_id not in (None, patient.pk):
+        raise Conflict("plan_of_another_patient", "This plan was made for another patient.")
+    if plan.protocol_id != protocol.pk:
+        raise RuleBroken("protocol_mismatch", "This plan was made for another protocol.")
+    if protocol.status != Protocol.Status.APPROVED:
+        raise RuleBroken("protocol_not_approved", "Only an approved protocol can be planned and booked.")
+    if plan.site.organization_id != patient.site.organization_id:
+        raise Forbidden()
+    order = None
+    if not is_staff(user):
+        order = order_for(user, patient, protocol, len(plan.sessions), max(plan_dates(plan)))
+    rows = find_room(plan, patient, user, now)
+    series = Series.objects.create(
+        patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now
+    )
+    sessions = Session.objects.bulk_create([_session(series, row) for row in rows])
+    events.record_many(sessions, "booked", user, now)
+    plan.booked_as, plan.held_by, plan.held_until = series, None, None
+    plan.save(update_fields=["booked_as", "held_by", "held_until"])
+    check_constraints()
+    return series
+
+
+def check_plan_is_open(plan: Plan, user: User, now: datetime) -> None:
+    """Raise Conflict where the plan has been booked, has expired, or is held by somebody else."""
+    if plan.booked_as_id is not None:
+        raise Conflict("plan_booked", "This plan has been booked already.")
+    if plan.expires_at <= now:
+        raise Conflict("plan_expired", "This plan is too old to be booked.")
+    if plan.held_by_id not in (None, user.pk) and plan.held_until is not None and plan.held_until > now:
+        raise Conflict("plan_held", "Somebody else is holding this plan just now.")
+
+
+def plan_dates(plan: Plan) -> list[date]:
+    """The site-local dates of a plan's sessions, in order."""
+    zone = zone_of(plan.site)
+    return [local_date(datetime.fromisoformat(row["start"]), zone) for row in plan.sessions]
+
+
+def find_room(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[dict[str, Any]]:
+    """The plan's sessions as they can be booked now: at their planned starts, with another chair or nurse where the
+    planned one has gone.
+
+    Raises:
+        Conflict: with the code of the rule that a session would break, and its `session` number.
+    """
+    visits = {visit.sequence: visit for visit in treatment.visits(phases_of(plan.protocol), plan.request["sessions"])}
+    dates = plan_dates(plan)
+    by_date = {day.date: day for day in site_days(plan.site, dates, patient, user, now, leaving_out=[plan.pk])}
+    return [
+        _room_for(
+            row,
+            by_date[date],
+            days.Need.of(visits[row["sequence"]], plan.request["chair_kind"], plan.request["provider"]),
+        )
+        for row, date in zip(plan.sessions, dates, strict=True)
+    ]
+
+
+def _room_for(row: dict[str, Any], day: days.Day, need: days.Need) -> dict[str, Any]:
+    """One planned session with the chair, nurse and prescriber that it can have."""
+    slot = (datetime.fromisoformat(row["start"]) - day.first_instant) // SLOT
+    if days.can_keep(day, need, slot, row["chair"], row["nurse"], row["prescriber"]) is None:
+        return row
+    placed = days.place(day, need, slot)
+    if isinstance(placed, days.Refusal):
+        raise Conflict(placed.code, placed.detail, session=row["sequence"])
+    return {**row, "chair": placed.chair, "nurse": placed.nurse, "prescriber": placed.prescriber}
+
+
+def _session(series: Series, row: dict[str, Any]) -> Session:
+    return Session(
+        series=series,
+        patient_id=series.patient_id,
+        site_id=series.site_id,
+        sequence=row["sequence"],
+        phase=row["phase"],
+        ordinal=row["ordinal"],
+        acuity=row["acuity"],
+        chair_id=row["chair"],
+        nurse_id=row["nurse"],
+        prescriber_id=row["prescriber"],
+        **{name: datetime.fromisoformat(row[name]) for name in INSTANTS},
+    )

@@ -1,0 +1,78 @@
+"""The one door to bookings and supply: which rows a change locks, always in one order, so that none waits in a circle.
+
+The order: the patient, the site (shared for bookings, alone for a change of supply), its days by date, sessions by id.
+Each function must run inside a transaction; the locks last until it ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, OperationalError, connection
+
+from accounts.models import Patient, Site
+from accounts.refusals import Conflict
+from sessions.models import Session, SiteDay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+    from uuid import UUID
+
+    from django.db.utils import DatabaseError
+
+# What a broken constraint of the database means to a person; the names are those in the migrations.
+CLASHES = {
+    "chair_taken": "The chair has been taken meanwhile.",
+    "patient_busy": "The patient has another session at that time.",
+    "nurse_hands_on": "The nurse starts another patient at that time.",
+    "nurse_capacity": "The nurse would have more patients than allowed.",
+    "prescriber_capacity": "The prescriber would have more patients than allowed.",
+}
+
+
+def lock_for_booking(patient: UUID | None, site: UUID, dates: Iterable[date], sessions: Iterable[UUID] = ()) -> None:
+    """Lock what a change of bookings at `site` on these site-local dates touches."""
+    if patient is not None:
+        list(Patient.objects.select_for_update(no_key=True).filter(pk=patient).values_list("pk"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM accounts_site WHERE id = %s FOR SHARE", [site])
+    lock_days(site, dates)
+    wanted = sorted(sessions)
+    if wanted:
+        list(Session.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk").values_list("pk"))
+
+
+def lock_days(site: UUID, dates: Iterable[date]) -> None:
+    """Lock the rows of these days, making those that are not there yet."""
+    days = sorted(set(dates))
+    SiteDay.objects.bulk_create([SiteDay(site_id=site, date=day) for day in days], ignore_conflicts=True)
+    list(SiteDay.objects.select_for_update().filter(site=site, date__in=days).order_by("date").values_list("pk"))
+
+
+def lock_site_for_supply(site: UUID) -> None:
+    """Keep every booking at the site out while its supply changes."""
+    list(Site.objects.select_for_update(no_key=True).filter(pk=site).values_list("pk"))
+
+
+def check_constraints() -> None:
+    """Let the database judge what was written so far, now and not at commit.
+
+    Raises:
+        Conflict: with the code of the rule that is broken; the transaction must then be rolled back.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    except (IntegrityError, OperationalError) as error:
+        raise as_conflict(error) from error
+
+
+def as_conflict(error: DatabaseError) -> Conflict:
+    """Put a refusal of the database into words; one that no rule explains is a race, and worth another try."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    name = getattr(diagnosis, "constraint_name", None) or ""
+    if name in CLASHES:
+        return Conflict(name, CLASHES[name])
+    return Conflict("try_again", "Somebody else changed the same day at the same moment. Please try again.")

@@ -1,0 +1,345 @@
+"""A session's life: one table of moves, and one use case for each. Every move writes one event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction
+
+from accounts.refusals import Conflict, RuleBroken, require_version
+from scheduler.walltime import local_date
+from sessions import events
+from sessions.door import check_constraints, lock_for_booking
+from sessions.facts import zone_of
+from sessions.models import GONE, TO_COME, Series, SeriesStatus, Session, SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from accounts.models import User
+
+# The versions that `If-Match` names, None where a change is unconditional.
+Versions = frozenset[str] | None
+
+BOOKED, CONFIRMED, ARRIVED = SessionStatus.BOOKED, SessionStatus.CONFIRMED, SessionStatus.ARRIVED
+INFUSING, RECOVERING = SessionStatus.INFUSING, SessionStatus.RECOVERING
+ENDED: Final = frozenset(
+    {SessionStatus.COMPLETED, SessionStatus.STOPPED_EARLY, SessionStatus.CANCELLED, SessionStatus.NO_SHOW}
+)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One verb: the states it starts from, the states it may lead to, and the event that it leaves."""
+
+    sources: frozenset[SessionStatus]
+    targets: frozenset[SessionStatus]
+    event: str
+
+
+def _move(sources: set[SessionStatus], targets: set[SessionStatus], event: str) -> Move:
+    return Move(frozenset(sources), frozenset(targets), event)
+
+
+# The whole life. A verb that leads to a state it starts from changes something else (a time, a pause, a gate).
+MOVES: Final[dict[str, Move]] = {
+    "confirm": _move({BOOKED}, {CONFIRMED}, "confirmed"),
+    "reschedule": _move({BOOKED, CONFIRMED}, {BOOKED}, "rescheduled"),
+    "cancel": _move({BOOKED, CONFIRMED, ARRIVED}, {SessionStatus.CANCELLED}, "cancelled"),
+    "no-show": _move({BOOKED, CONFIRMED}, {SessionStatus.NO_SHOW}, "no_show"),
+    "arrive": _move({BOOKED, CONFIRMED}, {ARRIVED}, "arrived"),
+    "gates": _move({BOOKED, CONFIRMED, ARRIVED, INFUSING, RECOVERING}, set(), "gate"),
+    "start": _move({ARRIVED}, {INFUSING}, "started"),
+    "pause": _move({INFUSING}, set(), "paused"),
+    "resume": _move({INFUSING}, set(), "resumed"),
+    "stop": _move({INFUSING}, {RECOVERING}, "stopped"),
+    "finish-infusion": _move({INFUSING}, {RECOVERING}, "infusion_finished"),
+    "discharge": _move({RECOVERING}, {SessionStatus.COMPLETED, SessionStatus.STOPPED_EARLY}, "discharged"),
+}
+
+
+def pairs() -> frozenset[tuple[str, str]]:
+    """Every (from, to) that the table allows; the database keeps the same list."""
+    return frozenset(
+        (source.value, target.value)
+        for move in MOVES.values()
+        for source in move.sources
+        for target in move.targets
+        if source != target
+    )
+
+
+def allowed(session: Session, now: datetime) -> list[str]:
+    """The verbs that the session's state allows now, in alphabetical order."""
+    return sorted(
+        verb for verb, move in MOVES.items() if session.status in move.sources and not _barred(session, verb, now)
+    )
+
+
+def _barred(session: Session, verb: str, now: datetime) -> str | None:
+    """Why a verb is not possible although the status would allow it, as a code."""
+    if verb == "no-show" and now < session.start:
+        return "not_yet"
+    if verb == "pause" and session.paused_at is not None:
+        return "already_done"
+    if verb == "resume" and session.paused_at is None:
+        return "not_paused"
+    return None
+
+
+def check_move(session: Session, verb: str, now: datetime) -> None:
+    """Refuse a verb that the session's state does not allow.
+
+    Raises:
+        Conflict: `already_done` with `by` and `at` of the move that was made; else `not_yet`, `not_paused` or
+            `not_allowed`; always with the moves `allowed`.
+    """
+    move = MOVES[verb]
+    code = _barred(session, verb, now) if session.status in move.sources else "not_allowed"
+    if code is None:
+        return
+    if code == "already_done" or (session.status not in move.sources and _was_made(session, verb)):
+        raise _already_done(session, verb, now)
+    raise Conflict(
+        code,
+        f"A session that is {session.get_status_display().lower()} cannot {verb.replace('-', ' ')} now.",
+        allowed=allowed(session, now),
+    )
+
+
+def _was_made(session: Session, verb: str) -> bool:
+    """Whether the move lies behind the session: its target is where it stands, or an event tells of it."""
+    if verb == "confirm":
+        return session.status == CONFIRMED
+    return session.events.filter(kind=MOVES[verb].event).exists()
+
+
+def _already_done(session: Session, verb: str, now: datetime) -> Conflict:
+    event = session.events.filter(kind=MOVES[verb].event).order_by("-id").first()
+    return Conflict(
+        "already_done",
+        "This has been done already.",
+        allowed=allowed(session, now),
+        by=str(event.actor_id) if event is not None and event.actor_id else None,
+        at=event.at.isoformat() if event is not None else None,
+    )
+
+
+def make_move(
+    session: Session,
+    verb: str,
+    actor: User,
+    now: datetime,
+    *,
+    change: Callable[[Session], None] = lambda session: None,
+    reason: str = "",
+    also: dict[str, Any] | None = None,
+    expected: Versions = None,
+    target: SessionStatus | None = None,
+) -> Session:
+    """Make one move under the session's lock: check again, change, write the event, let the database judge.
+
+    `change` sets what the verb brings with it on the locked row; `expected` are the versions that the caller has seen.
+
+    Raises:
+        Conflict: see `check_move`. Stale: the version has moved on.
+    """
+    with transaction.atomic():
+        session = lock_session(session)
+        require_version(expected, session.version)
+        check_move(session, verb, now)
+        before = events.standing(session)
+        change(session)
+        targets = MOVES[verb].targets
+        if targets:
+            session.status = target or next(iter(targets))
+        session.save()
+        events.record(session, MOVES[verb].event, actor, now, before=before, reason=reason, also=also)
+        check_constraints()
+        _settle_series(session)
+        session.refresh_from_db()
+    return session
+
+
+def lock_session(session: Session) -> Session:
+    """Lock a session and its day as the door demands, and return it as it stands."""
+    day = local_date(session.start, zone_of(session.site))
+    lock_for_booking(session.patient_id, session.site_id, [day], [session.pk])
+    return Session.objects.select_related("site", "series__protocol", "patient").get(pk=session.pk)
+
+
+def _settle_series(session: Session) -> None:
+    """Let the series say what its sessions come to: over when none is to come, for review when one was lost."""
+    series = Series.objects.select_for_update(no_key=True).get(pk=session.series_id)
+    statuses = set(series.sessions.values_list("status", flat=True))
+    if statuses <= ENDED:
+        series.status = SeriesStatus.CANCELLED if statuses <= set(GONE) else SeriesStatus.COMPLETED
+    elif session.status in GONE and series.status == SeriesStatus.ACTIVE:
+        series.status = SeriesStatus.NEEDS_REVIEW
+    series.save(update_fields=["status"])
+
+
+def confirm(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The patient says that they will come."""
+    return make_move(session, "confirm", actor, now, expected=expected)
+
+
+def arrive(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The patient is here; on an earlier day too, which the event says."""
+    zone = zone_of(session.site)
+    early = local_date(now, zone) < local_date(session.start, zone)
+
+    def change(row: Session) -> None:
+        row.arrived_at = now
+
+    return make_move(session, "arrive", actor, now, change=change, also={"early": early}, expected=expected)
+
+
+def meet_gate(
+    session: Session, gate: str, outcome: str, note: str, actor: User, now: datetime, expected: Versions = None
+) -> Session:
+    """Record whether one of the protocol's gates is met.
+
+    Raises:
+        RuleBroken: `unknown_gate` where the protocol has none of that name.
+    """
+    if gate not in session.series.protocol.gates:
+        raise RuleBroken("unknown_gate", "The protocol has no gate of that name.")
+
+    def change(row: Session) -> None:
+        row.gates = {**row.gates, gate: {"outcome": outcome, "note": note, "by": str(actor.pk), "at": now.isoformat()}}
+
+    return make_move(
+        session, "gates", actor, now, change=change, also={"gate": gate, "outcome": outcome}, expected=expected
+    )
+
+
+def open_gates(session: Session) -> list[str]:
+    """Gates of the protocol that are neither met nor not applicable, in the protocol's order."""
+    good = {"met", "not_applicable"}
+    return [gate for gate in session.series.protocol.gates if session.gates.get(gate, {}).get("outcome") not in good]
+
+
+def start(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The infusion begins.
+
+    Raises:
+        Conflict: `gates_open` with the `missing` gates.
+    """
+
+    def change(row: Session) -> None:
+        missing = open_gates(row)
+        if missing:
+            raise Conflict("gates_open", "Something has to be true before the infusion starts.", missing=missing)
+        row.infusion_started_at = now
+
+    return make_move(session, "start", actor, now, change=change, expected=expected)
+
+
+def pause(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The infusion is held for a while."""
+
+    def change(row: Session) -> None:
+        row.paused_at = now
+
+    return make_move(session, "pause", actor, now, change=change, expected=expected)
+
+
+def resume(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The infusion goes on."""
+
+    def change(row: Session) -> None:
+        row.paused_at = None
+
+    return make_move(session, "resume", actor, now, change=change, expected=expected)
+
+
+def finish_infusion(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The infusion is complete; the patient recovers."""
+
+    def change(row: Session) -> None:
+        row.infusion_ended_at, row.paused_at = now, None
+
+    return make_move(session, "finish-infusion", actor, now, change=change, expected=expected)
+
+
+def stop(session: Session, reason: str, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The infusion is broken off; the patient recovers, and discharge will end the session as stopped early."""
+
+    def change(row: Session) -> None:
+        row.infusion_ended_at, row.paused_at, row.stop_reason = now, None, reason
+
+    return make_move(session, "stop", actor, now, change=change, reason=reason, expected=expected)
+
+
+def discharge(
+    session: Session, escort_name: str, score: int | None, actor: User, now: datetime, expected: Versions = None
+) -> Session:
+    """The patient goes home."""
+    target = SessionStatus.STOPPED_EARLY if session.stop_reason else SessionStatus.COMPLETED
+
+    def change(row: Session) -> None:
+        row.ended_at, row.escort_name, row.discharge_score = now, escort_name, score
+
+    return make_move(session, "discharge", actor, now, change=change, expected=expected, target=target)
+
+
+def mark_no_show(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The patient did not come; possible once the start has passed."""
+    return make_move(session, "no-show", actor, now, expected=expected)
+
+
+def cancel(session: Session, reason: str, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """The session will not take place; its chair and people are free again."""
+    return make_move(session, "cancel", actor, now, reason=reason, expected=expected)
+
+
+def cancel_series(series: Series, reason: str, actor: User, now: datetime, expected: Versions = None) -> Series:
+    """Cancel what is still to come of a series, all of it or nothing.
+
+    Raises:
+        Conflict: `already_done`, or `session_running` where a session has begun and not ended.
+    """
+    with transaction.atomic():
+        zone = zone_of(series.site)
+        starts = series.sessions.values_list("start", flat=True)
+        days = {local_date(at, zone) for at in starts}
+        lock_for_booking(series.patient_id, series.site_id, days, series.sessions.values_list("pk", flat=True))
+        series = _lock_series(series, expected)
+        if series.status in (SeriesStatus.CANCELLED, SeriesStatus.COMPLETED):
+            raise Conflict("already_done", "This series has ended already.")
+        if series.sessions.exclude(status__in=[*ENDED, *TO_COME]).exists():
+            raise Conflict("session_running", "A session of this series is under way; it has to end first.")
+        for session in series.sessions.filter(status__in=TO_COME).order_by("pk"):
+            before = events.standing(session)
+            session.status = SessionStatus.CANCELLED
+            session.save(update_fields=["status"])
+            events.record(session, "cancelled", actor, now, before=before, reason=reason)
+        series.status = SeriesStatus.CANCELLED
+        series.save(update_fields=["status"])
+        check_constraints()
+    return series
+
+
+def _lock_series(series: Series, expected: Versions) -> Series:
+    """Lock a series that was read with its `version`; that number counts its sessions' versions too."""
+    locked = Series.objects.select_for_update(no_key=True).get(pk=series.pk)
+    require_version(expected, locked.row_version + sum(locked.sessions.values_list("version", flat=True)))
+    return locked
+
+
+def release_series(series: Series, expected: Versions = None) -> Series:
+    """A prescriber has looked at a series that needed it; it goes on.
+
+    Raises:
+        Conflict: `not_held` where nothing waits for a release.
+    """
+    with transaction.atomic():
+        series = _lock_series(series, expected)
+        if series.status not in (SeriesStatus.NEEDS_REVIEW, SeriesStatus.ON_HOLD):
+            raise Conflict("not_held", "Nothing keeps this series from going on.")
+        series.status = SeriesStatus.ACTIVE
+        series.save(update_fields=["status"])
+    return series

@@ -1,0 +1,116 @@
+"""Moving one session to another start. It stays the same session: identity, history and place in the series remain."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, OperationalError, transaction
+
+from accounts.refusals import Conflict, RuleBroken, require_version
+from scheduler import day as days
+from scheduler import planner, treatment
+from scheduler.phases import SLOT_MINUTES
+from scheduler.walltime import local_date
+from sessions import events
+from sessions.door import as_conflict, check_constraints, lock_for_booking
+from sessions.facts import SLOT, instants, site_days, zone_of
+from sessions.lifecycle import MOVES, check_move
+from sessions.models import Session, SessionStatus
+from sessions.planning import HORIZON_DAYS, phases_of
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from sessions.lifecycle import Versions
+
+# What stands in the way may be gone in a minute (409) or is a rule of the house (422).
+TAKEN = frozenset({"chair_taken", "ratio_exceeded", "patient_busy"})
+
+
+def reschedule(session: Session, start: datetime, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """Move a session to `start` (aware), to whichever chair, nurse and prescriber can have it then.
+
+    Raises:
+        RuleBroken: `offset_mismatch`, `off_grid`, `in_past`, `beyond_horizon`, `gap_too_short`, `gap_too_long`, `span`,
+            `window`, or the code of the day's rule that forbids it. Conflict: the state forbids it, the same start
+            (`already_done`), or what is taken then. Stale: the version has moved on.
+    """
+    _check_instant(session, start, now)
+    try:
+        with transaction.atomic():
+            return _reschedule(session, start, actor, now, expected)
+    except (IntegrityError, OperationalError) as error:
+        raise as_conflict(error) from error
+
+
+def _check_instant(session: Session, start: datetime, now: datetime) -> None:
+    zone = zone_of(session.site)
+    if start.utcoffset() not in (timedelta(0), start.astimezone(zone).utcoffset()):
+        raise RuleBroken("offset_mismatch", "At that instant the site's clock has another offset; UTC always does.")
+    if start <= now:
+        raise RuleBroken("in_past", "This start lies in the past.")
+    if local_date(start, zone) > local_date(now, zone) + timedelta(days=HORIZON_DAYS):
+        raise RuleBroken("beyond_horizon", f"Sessions are booked at most {HORIZON_DAYS} days ahead.")
+    wall = start.astimezone(zone)
+    if wall.minute % SLOT_MINUTES or wall.second or wall.microsecond:
+        raise RuleBroken("off_grid", f"Starts lie on marks of {SLOT_MINUTES} minutes.")
+
+
+def _reschedule(session: Session, start: datetime, actor: User, now: datetime, expected: Versions) -> Session:
+    zone = zone_of(session.site)
+    both = [local_date(session.start, zone), local_date(start, zone)]
+    lock_for_booking(session.patient_id, session.site_id, both, [session.pk])
+    session = Session.objects.select_related("site", "series__protocol", "patient").get(pk=session.pk)
+    require_version(expected, session.version)
+    check_move(session, "reschedule", now)
+    if session.start == start:
+        raise Conflict("already_done", "The session is at that time already.")
+    _check_spacing(session, start)
+    before = events.standing(session)
+    visit = _visit(session)
+    placed = _place(session, visit, start, actor, now)
+    for name, at in instants(visit, start).items():
+        setattr(session, name, at)
+    session.chair_id, session.nurse_id, session.prescriber_id = placed.chair, placed.nurse, placed.prescriber
+    # A confirmation was of the time that was; the new one has to be confirmed anew.
+    session.status = SessionStatus.BOOKED
+    session.save()
+    events.record(session, MOVES["reschedule"].event, actor, now, before=before)
+    check_constraints()
+    session.refresh_from_db()
+    return session
+
+
+def _visit(session: Session) -> treatment.Visit:
+    """What the protocol says of this session: its lengths and needs."""
+    phases = phases_of(session.series.protocol)
+    count = session.series.sessions.count()
+    closed = sum(phase.sessions or 0 for phase in phases)
+    visits = treatment.visits(phases, count - closed if phases[-1].sessions is None else None)
+    return visits[session.sequence - 1]
+
+
+def _check_spacing(session: Session, start: datetime) -> None:
+    """Refuse a date that breaks the series' spacing where it was kept before; lost sessions stand where they stood."""
+    zone, phases = zone_of(session.site), phases_of(session.series.protocol)
+    dates = {row.sequence: local_date(row.start, zone) for row in session.series.sessions.order_by("sequence")}
+    known = {(problem.sequence, problem.code) for problem in planner.check_spacing(phases, list(dates.values()))}
+    dates[session.sequence] = local_date(start, zone)
+    for problem in planner.check_spacing(phases, list(dates.values())):
+        if (problem.sequence, problem.code) not in known:
+            raise RuleBroken(problem.code, problem.detail, session=problem.sequence)
+
+
+def _place(session: Session, visit: treatment.Visit, start: datetime, actor: User, now: datetime) -> days.Placement:
+    """Where the session can be at `start`; its present chair, nurse and prescriber are kept where they can be."""
+    date = local_date(start, zone_of(session.site))
+    day = site_days(session.site, [date], session.patient, actor, now, leaving_out=[session.pk])[0]
+    need, slot = days.Need.of(visit), (start - day.first_instant) // SLOT
+    placed = days.place(day, need, slot)
+    if isinstance(placed, days.Refusal):
+        kind = Conflict if placed.code in TAKEN else RuleBroken
+        raise kind(placed.code, placed.detail)
+    mine = (str(session.chair_id), str(session.nurse_id), str(session.prescriber_id))
+    if days.can_keep(day, need, slot, *mine) is None:
+        return days.Placement(slot, *mine, placed.level, placed.fragments)
+    return placed

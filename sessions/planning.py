@@ -1,0 +1,174 @@
+"""Plans: a request is checked, the planner asked, and what it finds is kept as rows that can be held and booked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from accounts.refusals import Forbidden, Invalid, Refusal, RuleBroken
+from accounts.rights import is_staff
+from scheduler import planner, treatment
+from scheduler.models import Chair, Protocol
+from scheduler.walltime import local_date
+from sessions.facts import instants, site_days, zone_of
+from sessions.models import GONE, Order, Plan, Session
+
+if TYPE_CHECKING:
+    from accounts.models import Patient, Site, User
+
+HORIZON_DAYS = 548
+WINDOW_DAYS = 400
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What is asked for. `sessions` counts those of an open-ended last phase; `limit` is how many plans to offer."""
+
+    site: Site
+    protocol: Protocol
+    patient: Patient | None
+    wishes: planner.Wishes
+    sessions: int | None = None
+    limit: int = 3
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was found: plans ready to be booked, best first; where there is none, what stands in the way."""
+
+    plans: list[Plan]
+    reasons: tuple[planner.Reason, ...]
+
+
+def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
+    """Find the best whole series and keep each as a plan.
+
+    Raises:
+        Invalid, RuleBroken, Forbidden: what is wrong with the request, before any search starts.
+    """
+    visits = _visits(request)
+    _check(request, user, len(visits), now)
+    days = site_days(request.site, _window(request.wishes), request.patient, user, now)
+    found = planner.plan(visits, days, request.wishes, limit=request.limit)
+    if not found:
+        return Proposal([], planner.why_not(visits, days, request.wishes))
+    plans = [
+        Plan(
+            site=request.site,
+            protocol=request.protocol,
+            patient=request.patient,
+            created_by=user,
+            created_at=now,
+            expires_at=now + timedelta(minutes=request.site.plan_life_minutes),
+            request=_as_json(request),
+            score=whole.score,
+            sessions=[_as_row(planned) for planned in whole.sessions],
+        )
+        for whole in found
+    ]
+    return Proposal(Plan.objects.bulk_create(plans), ())
+
+
+def fresh_plans(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[Plan]:
+    """Plans for the request behind `plan` as the world stands now; none where it can no longer be asked."""
+    try:
+        return propose(_from_json(plan, patient), user, now).plans
+    except Refusal:
+        return []
+
+
+def phases_of(protocol: Protocol) -> tuple[treatment.Phase, ...]:
+    """The protocol's phases as values."""
+    return treatment.parse_phases(protocol.phases)
+
+
+def _window(wishes: planner.Wishes) -> list[date]:
+    return [wishes.earliest + timedelta(days=n) for n in range((wishes.latest - wishes.earliest).days + 1)]
+
+
+def _visits(request: PlanRequest) -> tuple[treatment.Visit, ...]:
+    """The visits asked for; an open-ended protocol needs to be told how many."""
+    phases = phases_of(request.protocol)
+    if phases[-1].sessions is None and request.sessions is None:
+        raise Invalid("/sessions", "required", "This protocol is open-ended: say how many sessions to plan.")
+    if phases[-1].sessions is not None and request.sessions is not None:
+        raise Invalid("/sessions", "not_open_ended", "This protocol says itself how many sessions it has.")
+    return treatment.visits(phases, request.sessions)
+
+
+def _check(request: PlanRequest, user: User, count: int, now: datetime) -> None:
+    """Refuse what no search could answer."""
+    wishes, site = request.wishes, request.site
+    today = local_date(now, zone_of(site))
+    if request.protocol.status != Protocol.Status.APPROVED:
+        raise RuleBroken("protocol_not_approved", "Only an approved protocol can be planned and booked.")
+    if wishes.earliest < today:
+        raise RuleBroken("in_past", "The earliest date lies in the past.")
+    if wishes.latest > today + timedelta(days=HORIZON_DAYS):
+        raise RuleBroken("beyond_horizon", f"Plans reach at most {HORIZON_DAYS} days ahead.")
+    if (wishes.latest - wishes.earliest).days > WINDOW_DAYS:
+        raise RuleBroken("window_too_long", f"The window is at most {WINDOW_DAYS} days long.")
+    if wishes.chair_kind and not Chair.objects.filter(site=site, kind=wishes.chair_kind, is_active=True).exists():
+        raise RuleBroken("chair_kind_missing", "This site has no chair of that kind.")
+    if not is_staff(user):
+        order_for(user, request.patient, request.protocol, count, today)
+
+
+def order_for(user: User, patient: Patient | None, protocol: Protocol, count: int, last: date) -> Order:
+    """The order under which a patient may plan or book `count` sessions for themselves, good until `last`.
+
+    Raises:
+        Forbidden: `no_order` where no prescriber has ordered as many, or the order runs out before.
+    """
+    orders = Order.objects.filter(patient=patient, patient__user=user, protocol=protocol, valid_until__gte=last)
+    for order in orders.order_by("valid_until", "id"):
+        used = Session.objects.filter(series__order=order).exclude(status__in=GONE).count()
+        if order.sessions - used >= count:
+            return order
+    raise Forbidden("no_order", "A prescriber has to order this treatment before you can plan or book it.")
+
+
+def _as_row(planned: planner.Planned) -> dict[str, Any]:
+    """A planned session as it is kept in `Plan.sessions`."""
+    return {
+        "sequence": planned.visit.sequence,
+        "phase": planned.visit.phase,
+        "ordinal": planned.visit.ordinal,
+        "acuity": planned.visit.acuity,
+        "chair": planned.chair,
+        "nurse": planned.nurse,
+        "prescriber": planned.prescriber,
+        **{name: at.isoformat() for name, at in instants(planned.visit, planned.instant).items()},
+    }
+
+
+def _as_json(request: PlanRequest) -> dict[str, Any]:
+    """What a plan keeps of its request: the wishes to keep when it is booked, and to plan anew from."""
+    wishes = request.wishes
+    return {
+        "earliest": wishes.earliest.isoformat(),
+        "latest": wishes.latest.isoformat(),
+        "weekdays": None if wishes.weekdays is None else sorted(wishes.weekdays),
+        "time_windows": [list(window) for window in wishes.time_windows],
+        "provider": wishes.provider,
+        "chair_kind": wishes.chair_kind,
+        "same_time_of_day": wishes.same_time_of_day,
+        "sessions": request.sessions,
+        "limit": request.limit,
+    }
+
+
+def _from_json(plan: Plan, patient: Patient | None) -> PlanRequest:
+    """The request behind a plan, for the patient it is now meant for."""
+    kept = plan.request
+    wishes = planner.Wishes(
+        earliest=date.fromisoformat(kept["earliest"]),
+        latest=date.fromisoformat(kept["latest"]),
+        weekdays=None if kept["weekdays"] is None else frozenset(kept["weekdays"]),
+        time_windows=tuple((since, until) for since, until in kept["time_windows"]),
+        provider=kept["provider"],
+        chair_kind=kept["chair_kind"],
+        same_time_of_day=kept["same_time_of_day"],
+    )
+    return PlanRequest(plan.site, plan.protocol, patient, wishes, kept["sessions"], kept["limit"])

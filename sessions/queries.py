@@ -1,0 +1,44 @@
+"""Reads of series, sessions and plans; each starts from what the person may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from accounts.queries import staffed_sites
+from sessions.models import Order, Plan, Series, Session
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from accounts.models import User
+
+
+def _own_or_staffed(user: User) -> Q:
+    """The person's own records as a patient, and those of the sites where they work."""
+    return Q(patient__user_id=user.id) | Q(site__in=staffed_sites(user).values("id"))
+
+
+def visible_sessions(user: User) -> QuerySet[Session]:
+    """Sessions of the person's sites, and their own."""
+    return Session.objects.filter(_own_or_staffed(user))
+
+
+def visible_series(user: User) -> QuerySet[Series]:
+    """Series of the person's sites and their own; `version` moves with the series and with each of its sessions."""
+    moved = Session.objects.filter(series=OuterRef("pk")).values("series").annotate(total=Sum("version"))
+    return Series.objects.filter(_own_or_staffed(user)).annotate(
+        version=Coalesce(Subquery(moved.values("total")), 0) + F("row_version")
+    )
+
+
+def visible_orders(user: User) -> QuerySet[Order]:
+    """Orders for patients of the person's sites, and their own."""
+    return Order.objects.filter(Q(patient__user_id=user.id) | Q(patient__site__in=staffed_sites(user).values("id")))
+
+
+def visible_plans(user: User) -> QuerySet[Plan]:
+    """Plans that the person made, and those made at the sites where they work."""
+    return Plan.objects.filter(Q(created_by=user) | Q(site__in=staffed_sites(user).values("id")))
