@@ -232,10 +232,13 @@ class Postgres:
         try:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(mode=0o700)
+        except OSError as error:
+            raise CannotStart(f"Cannot make the database's folder {draft}: {error.strerror}.") from error
+        try:
             if account:
                 os.chown(draft, *account)
         except OSError as error:
-            raise CannotStart(f"Cannot make the database's folder {draft}: {error.strerror}.") from error
+            raise CannotStart(NO_ACCOUNT) from error
         # Like production: sorting and case by PostgreSQL's own tables, whatever the machine's locales are.
         command = [self._program("initdb"), "-D", str(draft), "-U", "postgres", "--auth-local=trust"]
         command += ["--auth-host=reject", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]

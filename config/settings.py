@@ -60,6 +60,9 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "config.urls"
+# A POST without the last slash is a 404, not a redirect that loses its body.
+APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "accounts.http.problems.csrf_failed"
 WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -123,7 +126,7 @@ SMS_URL = env("SMS_URL", default="")
 
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "accounts.http.problems.handle",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "accounts.http.openapi.HouseSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.http.authentication.BearerAuthentication",
         "accounts.http.authentication.PageAuthentication",
@@ -144,6 +147,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "PATH_CONVERTER_OVERRIDES": {"record_id": "uuid"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
@@ -179,6 +183,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 
 TICK_SECONDS = env.float("TICK_SECONDS", default=5.0)
 SWEEP_SECONDS = 600
 CELERY_BEAT_SCHEDULE = {
+    "idempotency-keys": {"task": "accounts.forget_expired_keys", "schedule": 3600.0, "options": {"expires": 600}},
     # `expires` below the tick: a worker that was away does not come back to a heap of old ticks.
     "messages": {"task": "notifications.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS * 0.9}},
 }
@@ -221,7 +226,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"hide_tokens": {"()": "config.logs.HideTokens"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["hide_tokens"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "django.server": {"level": "ERROR"}},
 }

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BATCH = 25
+# Small, so that a server that answers nobody holds up a worker for a minute at most.
+BATCH = 10
 FIRST_PAUSE_SECONDS = 10
 PAUSE_GROWS = 4
 LONGEST_PAUSE_SECONDS = 3600

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 BEAT: Final = "beat"
 SWEEP: Final = "sweep"
-SENDERS_AT_MOST: Final = 4
-# A sender that nobody took up for so long has been overtaken by those of later ticks.
-SENDER_WAITS_SECONDS: Final = 30
-# Well below the worker's limit for one task; what is left then is the next tick's.
-SEND_SECONDS: Final = 45
+# As many senders as the worker has processes, and none longer than to the next tick: a tick that finds no free process
+# expires, and then nobody would know that the clock still goes. Whoever runs more processes raises this.
+SENDERS: Final = 2
+SEND_SHARE_OF_TICK: Final = 0.8
 
 BEAT_NOW = """
 INSERT INTO notifications_heartbeat (name, at) VALUES (%s, now()) ON CONFLICT (name) DO UPDATE SET at = now()
@@ -47,15 +46,14 @@ def tick() -> None:
         reconcile.sweep(now)
     delivery.reap()
     delivery.expire()
-    rows = delivery.waiting(SENDERS_AT_MOST * delivery.BATCH)
-    for _ in range(-(-rows // delivery.BATCH)):
-        send.apply_async(expires=SENDER_WAITS_SECONDS)
+    for _ in range(-(-delivery.waiting(SENDERS * delivery.BATCH) // delivery.BATCH)):
+        send.apply_async(expires=settings.TICK_SECONDS)
 
 
 @shared_task(name="notifications.send")
 def send() -> None:
-    """Send what is due, batch after batch, until nothing is or the time is over."""
-    until = time.monotonic() + SEND_SECONDS
+    """Send what is due, batch after batch, until nothing is or the next tick is near."""
+    until = time.monotonic() + settings.TICK_SECONDS * SEND_SHARE_OF_TICK
     while delivery.send_batch() and time.monotonic() < until:
         pass
 

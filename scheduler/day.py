@@ -5,13 +5,15 @@ Sessions already there keep their chair, nurse and prescriber.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from scheduler.facts import ChairFacts, Day, Need, StaffFacts, Taken
 from scheduler.phases import SLOT_MINUTES
 from scheduler.slots import at_most, bits, mask, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "ChairFacts",
@@ -176,10 +178,12 @@ def place(day: Day, need: Need, start: int) -> Placement | Refusal:
         lambda item: 0,
         Refusal("prescriber_unavailable", "no prescriber may take this session"),
     )
-    for found in (chair, nurse, prescriber):
-        if isinstance(found, Refusal):
-            return found
-    assert not isinstance(chair, Refusal) and not isinstance(nurse, Refusal) and not isinstance(prescriber, Refusal)
+    if isinstance(chair, Refusal):
+        return chair
+    if isinstance(nurse, Refusal):
+        return nurse
+    if isinstance(prescriber, Refusal):
+        return prescriber
     level = nurse[1] + (_late_starts(day, need) >> start & 1)
     return Placement(start, chair[0].id, nurse[0].id, prescriber[0].id, level, chair[1])
 

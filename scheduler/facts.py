@@ -6,13 +6,17 @@ Time is counted in slots of five minutes of elapsed time from the day's first in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from scheduler.slots import add, at_most, grid_marks, mask, runs
-from scheduler.treatment import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date, datetime
+
+    from scheduler.treatment import Visit
 
 
 @dataclass(frozen=True)

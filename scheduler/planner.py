@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from typing import TYPE_CHECKING
 
 from scheduler.day import Day, Need, parts
 from scheduler.plans import Cost, Planned, Weights, WholePlan, Wishes
 from scheduler.search import Search, permitted
 from scheduler.spacing import SpacingProblem, check_spacing
-from scheduler.treatment import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from scheduler.treatment import Visit
 
 __all__ = [
     "Cost",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from typing import TYPE_CHECKING
 
-from scheduler.treatment import Visit
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from scheduler.treatment import Visit
 
 
 @dataclass(frozen=True)

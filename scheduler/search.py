@@ -7,16 +7,20 @@ that reach that least deviation are looked at again, for the time of day, the le
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from scheduler.day import Day, Need, Refusal, place, ranked, starts
 from scheduler.phases import SLOT_MINUTES
 from scheduler.plans import Cost, Planned, Weights, WholePlan, Wishes
 from scheduler.slots import bits, runs
-from scheduler.treatment import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scheduler.treatment import Visit
 
 MARKS = 24 * 60 // SLOT_MINUTES
 NOON = 12 * 60

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from scheduler.phases import SLOT_MINUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def mask(start: int, end: int, slots: int) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from scheduler.treatment import Phase, Visit, every_visit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
 
 
 @dataclass(frozen=True)

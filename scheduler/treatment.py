@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
+from typing import TYPE_CHECKING
 
 from scheduler.phases import (
     MAX_SESSIONS,
@@ -21,6 +21,9 @@ from scheduler.phases import (
     by_ordinal,
     read_phases,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "ChairNeed",

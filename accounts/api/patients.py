@@ -81,19 +81,21 @@ class PatientSerializer(StrictModelSerializer):
 
 
 class PatientFilters(StrictFilterSet):
-    """`search` takes the beginnings of names, in any order: `ada ex` finds Ada Example."""
+    """`search` takes the beginnings of names, in any order: `ada ex` finds Ada Example, `dyk` finds van Dyk."""
 
     site = ReferenceFilter(visible_sites)
     birth_date = DateFilter()
     search = TextFilter(method="by_names")
 
     def by_names(self, queryset: QuerySet[Patient], name: str, value: str) -> QuerySet[Patient]:
-        """Patients of whom each term begins a given or family name."""
+        """Patients of whom each term begins a word of the given or the family name."""
         terms = value.split()
         if len(terms) > MOST_TERMS:
             raise bad_parameter("search", "too_many_terms", f"At most {MOST_TERMS} words.")
         for term in terms:
-            queryset = queryset.filter(Q(family_name__istartswith=term) | Q(given_name__istartswith=term))
+            begins = Q(family_name__istartswith=term) | Q(given_name__istartswith=term)
+            later = Q(family_name__icontains=f" {term}") | Q(given_name__icontains=f" {term}")
+            queryset = queryset.filter(begins | later)
         return queryset
 
 

@@ -83,7 +83,7 @@ class OptionSerializer(StrictSerializer):
     """One possible answer."""
 
     value = serializers.IntegerField(read_only=True)
-    label = serializers.CharField(read_only=True)
+    label = serializers.CharField(read_only=True)  # type: ignore[assignment]
 
 
 class ItemSerializer(StrictSerializer):
@@ -91,7 +91,7 @@ class ItemSerializer(StrictSerializer):
 
     id = serializers.CharField(read_only=True)
     text = serializers.CharField(read_only=True)
-    required = serializers.BooleanField(read_only=True)
+    required = serializers.BooleanField(read_only=True)  # type: ignore[assignment]
     options = OptionSerializer(many=True, read_only=True)
 
 

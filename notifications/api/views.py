@@ -34,7 +34,7 @@ class PatientRecords(ListRecords, ReadRecord, RecordViewSet):
     def shown(self, records: Sequence[Any]) -> None:
         """Write the reads down."""
         rows = [(record.pk, record.patient_id) for record in records]
-        record_reads(self.request.user.pk, self.model._meta.db_table, rows)
+        record_reads(self.user.pk, self.model._meta.db_table, rows)
 
 
 @extend_schema(tags=["notifications"])
@@ -47,7 +47,7 @@ class MessageViewSet(PatientRecords):
 
     def visible(self) -> QuerySet[Message]:
         """Messages to patients whom the caller may see."""
-        return visible_messages(self.request.user)
+        return visible_messages(self.user)
 
     def check_state(self) -> None:
         """A look before the body is judged."""
@@ -73,7 +73,7 @@ class FollowUpViewSet(PatientRecords):
 
     def visible(self) -> QuerySet[FollowUp]:
         """Follow-ups of patients whom the caller may see."""
-        return visible_follow_ups(self.request.user)
+        return visible_follow_ups(self.user)
 
     def known_parameters(self) -> frozenset[str]:
         """The trend's own two, beside those of lists."""
@@ -97,7 +97,7 @@ class FollowUpViewSet(PatientRecords):
         asked = filters.TrendFilters(request.query_params, FollowUp.objects.none(), request=request)
         asked.check()
         patient, instrument = asked.form.cleaned_data["patient"], asked.form.cleaned_data["instrument"]
-        points = list(trend(request.user, patient, instrument))
+        points = list(trend(self.user, patient, instrument))
         self.shown(points)
         found = {"patient": patient.pk, "instrument": instrument, "points": points}
         return Response(shapes.TrendSerializer(found).data)
@@ -152,7 +152,7 @@ class AlertViewSet(PatientRecords):
 
     def visible(self) -> QuerySet[Alert]:
         """Alerts about patients whom the caller may see."""
-        return visible_alerts(self.request.user)
+        return visible_alerts(self.user)
 
     def check_state(self) -> None:
         """A look before the body is judged."""
@@ -164,4 +164,4 @@ class AlertViewSet(PatientRecords):
     def acknowledge(self, request: Request, **kwargs: Any) -> Response:
         """Own it: seen, and dealt with by the caller."""
         self.body(shapes.NothingSerializer)
-        return self.show(alerts.acknowledge(self.record.pk, request.user))
+        return self.show(alerts.acknowledge(self.record.pk, self.user))

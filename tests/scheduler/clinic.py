@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations, pairwise, product
-from random import Random
+from typing import TYPE_CHECKING
 
 from scheduler.day import ChairFacts, Day, Need, StaffFacts, Taken, mask
-from scheduler.planner import Wishes
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from scheduler.planner import Wishes
 
 MONDAY = date(2027, 3, 1)
 KINDS = ("recliner", "bed", "private_room")
@@ -320,9 +324,8 @@ def keeps_spacing(phases: list[dict], dates: list[date]) -> int | None:
 
             if at and i == 0 and place and "first" in spacing:
                 first = spacing["first"]
-                since = {"previous": dates[at - 1], "series_start": dates[0], "cycle_start": cycle_zero}[
-                    first["anchor"]
-                ]
+                anchors = {"previous": dates[at - 1], "series_start": dates[0], "cycle_start": cycle_zero or dates[0]}
+                since = anchors[first["anchor"]]
                 low, target, high = first["min_days"], first["target_days"], first["max_days"]
             elif at and spacing.get("anchor") == "previous":
                 low, target, high = entry("min_days"), entry("target_days"), entry("max_days")

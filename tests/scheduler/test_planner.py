@@ -198,7 +198,9 @@ def test_spacing_of_given_dates(phases: list[dict[str, Any]], days: list[int], e
         (open_days(7, prescribers=(staff("p", capacity=0),)), {}, [("no_prescriber", 1)]),
         (open_days(7), {"time_windows": ((480, 495),)}, [("closed", 1)]),
         (open_days(4), {}, [("too_short_window", None)]),
-        (open_days(7), {"weekdays": frozenset({0, 1})}, [("spacing", 2)]),
+        (open_days(7), {"weekdays": frozenset({0, 1})}, [("too_short_window", None)]),
+        (open_days(8), {"weekdays": frozenset({0, 1})}, [("spacing", 2)]),
+        (open_days(8, nurses=(staff("n", capacity=0),)), {"weekdays": frozenset({0, 1})}, [("no_nurse", 1)]),
         (
             open_days(7, nurses=(staff("n", on_duty=mask(0, 12, 24)),), patient_free=mask(12, 24, 24)),
             {},

@@ -40,8 +40,8 @@ def post(client: APIClient, **changes: Any) -> Any:
     return client.post(URL, {**BODY, **changes}, format="json")
 
 
-def patch(client: APIClient, id: str, **changes: Any) -> Any:
-    return client.patch(f"{URL}{id}/", changes, format="json")
+def patch(client: APIClient, protocol: str, /, **changes: Any) -> Any:
+    return client.patch(f"{URL}{protocol}/", changes, format="json")
 
 
 def test_a_draft_as_it_comes_back(clinic: Clinic, api: Api) -> None:

@@ -23,7 +23,8 @@ def problems(*phases: object) -> list[tuple[str, str]]:
 
 def gaps(*phases: dict[str, Any], sessions: int | None = None) -> list[tuple[int, int, int, int] | None]:
     found = visits(parse_phases(list(phases)), sessions)
-    return [v.gap and (v.gap.after, v.gap.min_days, v.gap.target_days, v.gap.max_days) for v in found]
+    each = [visit.gap for visit in found]
+    return [None if gap is None else (gap.after, gap.min_days, gap.target_days, gap.max_days) for gap in each]
 
 
 @pytest.mark.parametrize("name", sorted(protocols.CATALOGUE))

@@ -176,6 +176,15 @@ def test_what_was_stranded_before_does_not_count_against_a_change(
     assert answer.status_code == 200
 
 
+def test_limits_are_not_lowered_below_what_is_booked(clinic: Clinic, client: APIClient, session: Session) -> None:
+    clinic.session(at("10:30"), chair=clinic.room, acuity=3)
+    address = f"/api/v1/providers/{clinic.nurses[0].pk}/"
+    for limit in ({"capacity": 1}, {"max_acuity": 4}):
+        answer = client.patch(address, limit, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (409, "nurse_capacity")
+    assert client.patch(address, {"capacity": 2, "max_acuity": 5}, format="json").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["chairs", "providers", "sites"])
 def test_what_has_a_history_is_not_deleted(clinic: Clinic, client: APIClient, session: Session, path: str) -> None:
     session.status = SessionStatus.CANCELLED

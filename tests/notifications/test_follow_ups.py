@@ -1,0 +1,200 @@
+"""A check-in is opened by its link, answered once, scored, and its red flags are raised with the answer."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+
+from accounts import clock
+from accounts.models import AuditEntry
+from accounts.refusals import Conflict, Gone, Invalid, NotFound
+from notifications import alerts, reconcile
+from notifications.follow_ups import answer_follow_up, link, open_follow_up
+from notifications.models import Alert, FollowUp
+from tests.notifications.visits import HOUR, book, discharge, protocol_with
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
+
+    from tests.factories import Clinic
+
+NOTHING = dict.fromkeys((f"phq9_{number}" for number in range(1, 10)), 0)
+DARK = NOTHING | {"phq9_9": 1}
+
+
+def ask(clinic: Clinic, instrument: str = "PHQ-9") -> FollowUp:
+    """A follow-up that is due since a session of today."""
+    now = clock.now()
+    protocol = protocol_with(clinic, follow_ups=[{"instrument": instrument, "hours_after": 0}])
+    discharge(book(clinic, now - 3 * HOUR, now - 9 * HOUR, protocol), now)
+    reconcile.reconcile(now)
+    return FollowUp.objects.get()
+
+
+def token_of(follow_up: FollowUp) -> str:
+    return link(follow_up).rstrip("/").rpartition("/")[2]
+
+
+def refused(call: Any, *values: Any) -> str:
+    with pytest.raises((Conflict, Gone, NotFound)) as caught:
+        call(*values)
+    return caught.value.code
+
+
+def test_the_link_leads_to_the_check_in_page(clinic: Clinic, settings: SettingsWrapper) -> None:
+    settings.PUBLIC_URL = "https://clinic.example"
+    address = link(ask(clinic))
+    assert address.startswith("https://clinic.example/check-in/")
+    assert address.endswith("/")
+
+
+def test_opening_changes_nothing(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    before = FollowUp.objects.values().get()
+    opened = open_follow_up(token_of(asked), clock.now())
+    assert (opened, opened.session.site) == (asked, clinic.site)
+    assert FollowUp.objects.values().get() == before
+
+
+def test_an_answer_is_scored_and_kept(clinic: Clinic) -> None:
+    token = token_of(ask(clinic))
+    now = clock.now()
+    answer_follow_up(token, NOTHING | {"phq9_1": 3, "phq9_2": 3, "phq9_3": 3, "phq9_4": 2}, now)
+    stored = FollowUp.objects.get()
+    assert (stored.score, stored.band, stored.answered_at) == (Decimal(11), "moderate", now)
+    assert stored.answers == NOTHING | {"phq9_1": 3, "phq9_2": 3, "phq9_3": 3, "phq9_4": 2}
+    assert not Alert.objects.exists()
+
+
+def test_the_same_answers_again_are_the_same_answer_and_others_are_not(clinic: Clinic) -> None:
+    token = token_of(ask(clinic))
+    now = clock.now()
+    answer_follow_up(token, DARK, now)
+    again = answer_follow_up(token, dict(reversed(DARK.items())), now + 300 * HOUR)
+    assert again.answered_at == now
+    assert refused(answer_follow_up, token, NOTHING, now) == "already_answered"
+    assert refused(answer_follow_up, token, {"phq9_9": True}, now) == "already_answered"
+    assert refused(open_follow_up, token, now) == "already_answered"
+    assert Alert.objects.count() == 1
+    assert FollowUp.objects.get().answers == DARK
+
+
+def test_the_question_about_suicide_raises_an_urgent_alert_at_once(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    answer_follow_up(token_of(asked), DARK, clock.now())
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.level, alert.status) == ("suicide_item", "urgent", "open")
+    assert (alert.owner, alert.follow_up, alert.patient) == (clinic.site.on_call, asked, asked.patient)
+
+
+def test_an_answer_without_its_alert_is_not_kept(clinic: Clinic, committed: None) -> None:
+    asked = ask(clinic)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE notifications_alert ADD CONSTRAINT none_at_all CHECK (false) NOT VALID")
+    try:
+        with pytest.raises(Exception, match="none_at_all"):
+            answer_follow_up(token_of(asked), DARK, clock.now())
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE notifications_alert DROP CONSTRAINT none_at_all")
+    assert FollowUp.objects.get().answered_at is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "faults"),
+    [
+        ({}, {(f"/answers/phq9_{number}", "required") for number in range(1, 10)}),
+        (NOTHING | {"phq9_9": 4}, {("/answers/phq9_9", "out_of_range")}),
+        (NOTHING | {"phq9_9": True, "other": 1}, {("/answers/phq9_9", "invalid"), ("/answers/other", "unknown_item")}),
+        ([1], {("/answers", "invalid")}),
+    ],
+)
+def test_faulty_answers_are_refused_item_by_item(clinic: Clinic, answers: object, faults: set[tuple[str, str]]) -> None:
+    token = token_of(ask(clinic))
+    with pytest.raises(Invalid) as caught:
+        answer_follow_up(token, answers, clock.now())
+    assert {(fault["pointer"], fault["code"]) for fault in caught.value.errors} == faults
+    assert FollowUp.objects.get().answered_at is None
+
+
+def test_a_link_ends_when_it_expires(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    assert asked.expires_at - asked.due_at == timedelta(days=7)
+    open_follow_up(token_of(asked), asked.expires_at - timedelta(seconds=1))
+    for call in (
+        lambda at: open_follow_up(token_of(asked), at),
+        lambda at: answer_follow_up(token_of(asked), DARK, at),
+    ):
+        assert refused(call, asked.expires_at) == "expired"
+
+
+def test_a_false_link_leads_nowhere(clinic: Clinic) -> None:
+    token = token_of(ask(clinic))
+    other = "A" if token[-1] != "A" else "B"
+    for false in (token[:-1], token[:-1] + other, token + "A", "", "x" * 5000, "é" * 64):
+        assert refused(open_follow_up, false, clock.now()) == "not_found"
+        assert refused(answer_follow_up, false, DARK, clock.now()) == "not_found"
+
+
+def test_a_link_signed_with_the_key_before_still_leads_there(clinic: Clinic, settings: SettingsWrapper) -> None:
+    token = token_of(ask(clinic))
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another" * 10, [settings.SECRET_KEY]
+    open_follow_up(token, clock.now())
+    settings.SECRET_KEY_FALLBACKS = []
+    assert refused(open_follow_up, token, clock.now()) == "not_found"
+
+
+def test_a_session_that_has_not_ended_asks_nothing(clinic: Clinic) -> None:
+    now = clock.now()
+    session = book(clinic, now + 50 * HOUR, now)
+    early = FollowUp.objects.create(
+        session=session, patient=session.patient, instrument="NRS", hours_after=0, due_at=now, expires_at=now + HOUR
+    )
+    assert refused(open_follow_up, token_of(early), now) == "not_asked"
+    assert refused(answer_follow_up, token_of(early), {"nrs_pain": 1}, now) == "not_asked"
+
+
+def test_twenty_answers_at_once_are_one_answer_and_one_alert(committed: None, clinic: Clinic) -> None:
+    token = token_of(ask(clinic))
+    together = Barrier(20)
+
+    def answer(number: int) -> str:
+        try:
+            together.wait(20)
+            answer_follow_up(token, DARK | {"phq9_1": number % 4}, clock.now())
+        except Gone:
+            return "gone"
+        finally:
+            connection.close()
+        return "taken"
+
+    with ThreadPoolExecutor(20) as people:
+        said = list(people.map(answer, range(20)))
+    assert said.count("taken") == 5
+    assert said.count("gone") == 15
+    assert Alert.objects.count() == 1
+
+
+def test_an_alert_is_acknowledged_once(clinic: Clinic) -> None:
+    answer_follow_up(token_of(ask(clinic)), DARK, clock.now())
+    nurse, prescriber = clinic.users["nurse"], clinic.users["prescriber"]
+    owned = alerts.acknowledge(Alert.objects.get().id, nurse)
+    assert (owned.status, owned.owner) == ("acknowledged", nurse)
+    with pytest.raises(Conflict) as caught:
+        alerts.acknowledge(owned.id, prescriber)
+    assert caught.value.code == "already_done"
+    assert caught.value.extra["by"] == str(nurse.id)
+    assert Alert.objects.get().owner == nurse
+
+
+def test_answers_and_alerts_are_in_the_audit_trail(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    answer_follow_up(token_of(asked), DARK, clock.now())
+    written = set(AuditEntry.objects.filter(patient_id=asked.patient_id).values_list("record_type", "action"))
+    assert {("notifications_followup", "update"), ("notifications_alert", "insert")} <= written

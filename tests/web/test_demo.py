@@ -1,0 +1,70 @@
+"""The demo clinic is what the contract says, and making it twice changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Patient, Role, Site, User
+from notifications.models import Alert, FollowUp
+from scheduler.models import Chair, Protocol, Provider
+from sessions.models import Session
+from tests import rules
+from web import demo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rest_framework.test import APIClient
+
+
+@pytest.fixture
+def made(db: None) -> None:
+    call_command("demo")
+
+
+def test_it_has_what_the_contract_says(made: None, api: Callable[..., APIClient]) -> None:
+    site = Site.objects.get()
+    assert site.time_zone == "America/Chicago"
+    assert Chair.objects.count() == 8
+    assert Provider.objects.filter(role="nurse", max_acuity=8).count() == 4
+    assert Provider.objects.filter(role="prescriber").count() == 2
+    assert Protocol.objects.filter(status="approved").exclude(sources=[]).count() >= 5
+    for name, role in demo.SIGN_INS.items():
+        body = {"email": f"{name}@demo.example", "password": "demo-demo-demo"}
+        assert api(None).post("/api/v1/auth/login/", body).status_code == 200
+        assert User.objects.get(email=body["email"]).roles == [role]
+    assert {role.value for role in Role} == set(demo.SIGN_INS.values())
+
+
+def test_it_has_a_past_and_a_future_and_breaks_no_rule(made: None, api: Callable[..., APIClient]) -> None:
+    assert Session.objects.filter(status="completed").count() > 5
+    assert Session.objects.filter(status="booked").count() > 5
+    assert FollowUp.objects.filter(answered_at__isnull=False).exists()
+    assert not Alert.objects.exists()
+    admin = api(User.objects.get(email="admin@demo.example"))
+    shown = admin.get("/api/v1/sessions/?page_size=200").json()["results"]
+    limits = {str(each.pk): rules.Limits(each.capacity, each.max_acuity) for each in Provider.objects.all()}
+    assert rules.broken(shown, limits) == []
+
+
+def test_its_patient_sees_a_running_series(made: None, api: Callable[..., APIClient]) -> None:
+    patient = api(User.objects.get(email="patient@demo.example"))
+    series = patient.get("/api/v1/series/").json()["results"]
+    assert len(series) == 1
+    assert patient.get("/api/v1/orders/").json()["results"]
+
+
+def test_making_it_again_changes_nothing(made: None) -> None:
+    before = (Patient.objects.count(), Session.objects.count())
+    call_command("demo")
+    assert (Patient.objects.count(), Session.objects.count()) == before
+
+
+def test_production_has_no_demo(db: None, settings: Any) -> None:
+    settings.DEVELOPMENT = False
+    with pytest.raises(CommandError):
+        call_command("demo")
+    assert not User.objects.exists()

@@ -1,0 +1,222 @@
+"""The demo clinic: a pain clinic in Chicago with some weeks behind and before it, made by the use cases themselves.
+
+Dates are relative to the day on which it is made. Everybody and everything in it is invented.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts import clock
+from accounts.models import Organization, Patient, Role, Site, User
+from notifications import follow_links, follow_ups, instruments, reconcile
+from notifications.models import FollowUp
+from scheduler.models import AvailabilityRule, Chair, ChairKind, Protocol, Provider, ProviderRole
+from scheduler.planner import Wishes
+from scheduler.protocols import create_protocol
+from scheduler.sites import create_site
+from scheduler.walltime import local_date
+from sessions import lifecycle, planning
+from sessions.booking import book_series
+from sessions.facts import zone_of
+from sessions.models import Series, Session
+from sessions.orders import prescribe
+
+NAME: Final = "Lakeshore Pain Clinic"
+PASSWORD: Final = "demo-demo-demo"  # noqa: S105  (printed at every start, and only in development)
+SIGN_INS: Final = {
+    "patient": Role.PATIENT,
+    "frontdesk": Role.FRONT_DESK,
+    "nurse": Role.NURSE,
+    "prescriber": Role.PRESCRIBER,
+    "manager": Role.MANAGER,
+    "auditor": Role.AUDITOR,
+    "admin": Role.ADMIN,
+}
+CHAIRS: Final = (
+    *((f"Recliner {number}", ChairKind.RECLINER) for number in range(1, 6)),
+    ("Bed 1", ChairKind.BED),
+    ("Bed 2", ChairKind.BED),
+    ("Quiet room", ChairKind.PRIVATE_ROOM),
+)
+# Name, weekdays, shift: each weekday is staffed differently.
+NURSES: Final = (
+    ("Ana Flores, RN", (0, 1, 2, 3), time(7), time(17, 30)),
+    ("Ben Okafor, RN", (0, 1, 3, 4), time(8), time(18, 30)),
+    ("Carla Jensen, RN", (1, 2, 4), time(7), time(18, 30)),
+    ("Dev Patel, RN", (0, 2, 3, 4, 5), time(8), time(16)),
+)
+PRESCRIBERS: Final = (
+    ("Dr. Elin Novak", (0, 1, 2, 3, 4), time(7), time(18, 30)),
+    ("Frank Ruiz, NP", (1, 3, 5), time(8), time(16)),
+)
+# Given name, family name, birth date, protocol, days from today to the earliest first visit.
+PATIENTS: Final = (
+    ("Rosa", "Whitfield", date(1961, 4, 2), "KET-CRPS", -13),
+    ("Theo", "Marsh", date(1978, 11, 23), "KET-TRD-2W", -17),
+    ("Imani", "Cole", date(1990, 7, 9), "KET-TRD-2W", -9),
+    ("Peter", "Lindqvist", date(1955, 1, 30), "KET-NEURO", -20),
+    ("Joan", "Abara", date(1969, 9, 14), "KET-FIBRO-L", -12),
+    ("Miguel", "Santos", date(1984, 3, 3), "KET-PTSD", -8),
+    ("Hana", "Kimura", date(1972, 12, 19), "IFX-IND", -20),
+    ("Walter", "Brandt", date(1948, 6, 27), "FE-NDD", -4),
+    ("Lena", "Fischer", date(1995, 2, 11), "IFX-IND", 1),
+    ("Omar", "Haddad", date(1981, 8, 5), "KET-CRPS", 2),
+    ("Grace", "Oduya", date(1966, 5, 17), "KET-FIBRO-L", 3),
+    ("Sam", "Pruitt", date(1988, 10, 1), "KET-NEURO", 6),
+)
+AHEAD: Final = timedelta(days=75)
+
+
+@dataclass(frozen=True)
+class People:
+    """Who acts in the demo's past."""
+
+    desk: User
+    nurse: User
+    prescriber: User
+
+
+def make() -> bool:
+    """Make the demo clinic; False where there is one. Either all of it is made or nothing."""
+    if Organization.objects.filter(name=NAME).exists():
+        return False
+    now = clock.now()
+    with transaction.atomic():
+        organization = Organization.objects.create(
+            name=NAME, approver_roles=[Role.PRESCRIBER, Role.MANAGER, Role.ADMIN]
+        )
+        users = {name: _user(organization, name, role) for name, role in SIGN_INS.items()}
+        site = _site(organization, users)
+        protocols = _protocols(users["prescriber"])
+        people = People(users["frontdesk"], users["nurse"], users["prescriber"])
+        for row in PATIENTS:
+            series = _series(site, protocols, row, people, now)
+            _live_through(series, people, now)
+        _sign_in_as_first_patient(site, users["patient"], protocols, people, now)
+    return True
+
+
+def _user(organization: Organization, name: str, role: Role) -> User:
+    return User.objects.create_user(
+        f"{name}@demo.example", PASSWORD, name=f"Demo {name}", organization=organization, roles=[role]
+    )
+
+
+def _site(organization: Organization, users: dict[str, User]) -> Site:
+    hours = [{"weekday": weekday, "opens": time(7, 30), "closes": time(18)} for weekday in range(5)]
+    hours.append({"weekday": 5, "opens": time(8), "closes": time(14)})
+    values = {"name": NAME, "time_zone": "America/Chicago", "phone": "+13125550142", "opening_hours": hours}
+    site = create_site(users["prescriber"], values)
+    site.staff.add(*(user for user in users.values() if Role.PATIENT not in user.roles))
+    Chair.objects.bulk_create(Chair(site=site, name=name, kind=kind) for name, kind in CHAIRS)
+    for number, row in enumerate(NURSES):
+        _provider(site, ProviderRole.NURSE, row, 4, 8, users["nurse"] if number == 0 else None)
+    for number, row in enumerate(PRESCRIBERS):
+        _provider(site, ProviderRole.PRESCRIBER, row, 8, None, users["prescriber"] if number == 0 else None)
+    return site
+
+
+def _provider(
+    site: Site,
+    role: ProviderRole,
+    row: tuple[str, tuple[int, ...], time, time],
+    capacity: int,
+    max_acuity: int | None,
+    user: User | None,
+) -> None:
+    name, weekdays, start, end = row
+    provider = Provider.objects.create(
+        site=site, role=role, name=name, capacity=capacity, max_acuity=max_acuity, user=user
+    )
+    AvailabilityRule.objects.bulk_create(
+        AvailabilityRule(
+            provider=provider, weekday=weekday, start_time=start, end_time=end, effective_from=date(2020, 1, 1)
+        )
+        for weekday in weekdays
+    )
+
+
+def _protocols(prescriber: User) -> dict[str, Protocol]:
+    rows = json.loads(Path(__file__).with_name("demo_protocols.json").read_text(encoding="utf-8"))
+    return {row["code"]: create_protocol(prescriber, {**row, "status": "approved"}) for row in rows}
+
+
+def _series(
+    site: Site,
+    protocols: dict[str, Protocol],
+    row: tuple[str, str, date, str, int],
+    people: People,
+    now: datetime,
+) -> Series:
+    """Plan and book one patient's series, as it would have been done two days before its first day."""
+    given, family, born, code, offset = row
+    patient = Patient.objects.create(
+        site=site,
+        given_name=given,
+        family_name=family,
+        birth_date=born,
+        email=f"{given}.{family}@demo.example".lower(),
+        phone="+13125550100",
+    )
+    then = min(now, now + timedelta(days=offset - 2))
+    first = local_date(now, zone_of(site)) + timedelta(days=offset)
+    wishes = Wishes(earliest=first, latest=first + AHEAD, same_time_of_day=True)
+    request = planning.PlanRequest(site=site, protocol=protocols[code], patient=patient, wishes=wishes, limit=1)
+    plan = planning.propose(request, people.desk, then).plans[0]
+    return book_series(plan, patient, protocols[code], people.desk, then)
+
+
+def _live_through(series: Series, people: People, now: datetime) -> None:
+    """Play the sessions that lie behind us: arrived, infused, recovered, home, and most check-ins answered."""
+    gates = series.protocol.gates
+    for session in Session.objects.filter(series=series, turnover_end__lt=now).order_by("sequence"):
+        late = timedelta(minutes=5 * (session.sequence % 3))
+        lifecycle.confirm(session, people.desk, session.start - timedelta(hours=20))
+        lifecycle.arrive(session, people.desk, session.start + late)
+        for gate in gates:
+            lifecycle.meet_gate(session, gate, "met", "", people.nurse, session.start + late + timedelta(minutes=10))
+        lifecycle.start(session, people.nurse, session.infuse_start + late)
+        lifecycle.finish_infusion(session, people.nurse, session.recover_start + late)
+        home = session.end + late
+        lifecycle.discharge(session, "Robin Example", 10, people.nurse, home)
+        reconcile.reconcile(home)
+        _answer(session, now)
+
+
+def _answer(session: Session, now: datetime) -> None:
+    """Answer the check-ins that were due, a little better after each visit."""
+    for follow_up in FollowUp.objects.filter(session=session, due_at__lt=now - timedelta(hours=6)):
+        token = follow_links.token_for(follow_up.pk, settings.SECRET_KEY.encode())
+        answers = _answers(follow_up.instrument, session.sequence)
+        follow_ups.answer_follow_up(token, answers, follow_up.due_at + timedelta(hours=2))
+
+
+def _answers(code: str, visits: int) -> dict[str, int]:
+    """Answers that improve with the number of visits and raise no flag."""
+    answers = {}
+    for number, item in enumerate(instruments.INSTRUMENTS[code].items):
+        worst = max(option.value for option in item.options)
+        level = max(0, round(worst * 0.6) - visits // 2 - number % 2)
+        answers[item.id] = 0 if item.id == "phq9_9" else level
+    return answers
+
+
+def _sign_in_as_first_patient(
+    site: Site, user: User, protocols: dict[str, Protocol], people: People, now: datetime
+) -> None:
+    """The patient who signs in is one with a running series, and has an order for another course."""
+    given, family = PATIENTS[1][:2]
+    patient = Patient.objects.get(site=site, given_name=given, family_name=family)
+    patient.user = user
+    patient.email = user.email
+    patient.save(update_fields=["user", "email"])
+    until = local_date(now, zone_of(site)) + timedelta(days=180)
+    prescribe(patient, protocols["KET-FIBRO-L"], 6, until, people.prescriber, now)
