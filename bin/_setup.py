@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.json"  # what is installed, by hash of its list; written last
-VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 OURS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 BASE = getattr(sys, "_base_executable", sys.executable)  # an activated environment's own Python may be about to go
 UNFINISHED = VENV / "unfinished"  # there while an installation is under way
@@ -64,13 +63,22 @@ def fingerprint(lock: str) -> str:
 
 
 def is_installed(lock: str) -> bool:
-    """Whether `.venv` holds the list's packages, for the Python that it would run."""
+    """Whether `.venv` holds the list's packages, for this Python."""
     try:
         stamp = json.loads(STAMP.read_text())
-        version = subprocess.run([PYTHON, "-I", "-S", "-c", VERSION], capture_output=True, text=True, check=True).stdout
-    except (OSError, ValueError, subprocess.CalledProcessError):
+    except (OSError, ValueError):
         return False
-    return not UNFINISHED.exists() and stamp.get(lock) == fingerprint(lock) and stamp.get("python") == version.strip()
+    return is_usable() and stamp.get(lock) == fingerprint(lock)
+
+
+def is_usable() -> bool:
+    """Whether `.venv` is whole and was made for this Python (which is its own, where that can be run at all)."""
+    try:
+        made_for = (VENV / "pyvenv.cfg").read_text()
+    except OSError:
+        return False
+    version = re.search(rf"^version(_info)? = {re.escape(OURS)}\.", made_for, re.MULTILINE)
+    return bool(version) and PYTHON.exists() and not UNFINISHED.exists()
 
 
 @contextlib.contextmanager
@@ -101,13 +109,11 @@ def set_up(lock: str) -> None:
 
 def install(lock: str) -> None:
     """Makes the environment, from nothing if an earlier attempt was cut off, and installs into it."""
-    usable = (
-        subprocess.run([PYTHON, "-I", "-S", "-c", VERSION], capture_output=True, text=True) if PYTHON.exists() else None
-    )
     if VENV.exists() and not VENV.is_dir():
         raise Refused(f"{VENV} is in the way of the folder of that name: remove it and run this again.")
-    if VENV.exists() and (UNFINISHED.exists() or usable is None or usable.stdout.strip() != OURS):
+    if VENV.exists() and not is_usable():
         say("Removing an unfinished or outdated .venv")
+        STAMP.unlink(missing_ok=True)
         shutil.rmtree(VENV)
     VENV.mkdir(exist_ok=True)
     UNFINISHED.touch()
@@ -121,7 +127,7 @@ def install(lock: str) -> None:
     known |= {name: fingerprint(name) for name in ((EMBEDDED, DEV) if lock == DEV else (EMBEDDED,))}
     if lock == EMBEDDED and known.get(DEV) != fingerprint(DEV):
         known.pop(DEV, None)
-    STAMP.write_text(json.dumps(known | {"python": OURS}))
+    STAMP.write_text(json.dumps(known))
     UNFINISHED.unlink()
 
 

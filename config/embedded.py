@@ -83,12 +83,16 @@ def launch(
         )
 
 
-def finish(process: subprocess.Popen[bytes], steps: list[tuple[signal.Signals, float]]) -> None:
-    """Sends each signal in turn and waits its seconds; at last kills what is left of the process and its session."""
-    for step, seconds in steps:
+def finish(process: subprocess.Popen[bytes], steps: list[tuple[signal.Signals, float]], asked: bool = False) -> None:
+    """Sends each signal in turn and waits its seconds; at last kills what is left of the process and its session.
+
+    With `asked`, the first signal has been sent already.
+    """
+    for number, (step, seconds) in enumerate(steps):
         if process.poll() is not None:
             break
-        process.send_signal(step)
+        if number > 0 or not asked:
+            process.send_signal(step)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -61,6 +61,7 @@ class Part:
         self.deaths = 0
         self.started = 0.0
         self.told = ""
+        self.asked = False
         self.due: float | None = None
 
     def begin(self) -> None:
@@ -94,11 +95,19 @@ class Part:
                 say("    " + words.replace("\n", "\n    "))
         self.told = reason
 
+    def ask_to_stop(self) -> None:
+        """Sends the polite signal and does not wait."""
+        self.due = None
+        self.asked = True
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(self.steps[0][0])
+
     def stop(self) -> None:
         """Ends the process and everything it started, politely first."""
-        self.due = None
+        if not self.asked:
+            self.ask_to_stop()
         if self.process is not None:
-            finish(self.process, self.steps)
+            finish(self.process, self.steps, asked=True)
         self.process = None
 
     def kill(self) -> None:
@@ -342,13 +351,14 @@ class Supervisor:
             say("  " + "  ".join(f"{role}@demo.example" for role in DEMO_ROLES))
 
     def stop(self) -> None:
-        """Every part, the last that was needed first; then the folder is free again."""
+        """Every part, the servers last, when nobody needs them any more; then the folder is free again."""
         if self.parts:
             say("Stopping")
-        for name in ("beat", "worker", "web"):
-            for part in self.parts:
-                if part.name == f"The {name}":
-                    part.stop()
+        clients = [part for part in self.parts if part.name in ("The beat", "The worker", "The web")]
+        for part in clients:
+            part.ask_to_stop()
+        for part in clients:
+            part.stop()
         for server in (self.valkey, self.postgres):
             if server is not None and server.process is not None:
                 server.stop()

@@ -6,17 +6,18 @@ from datetime import date, time, timedelta
 from typing import TYPE_CHECKING
 
 from accounts.refusals import Conflict
-from scheduler.models import AvailabilityRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from scheduler.models import AvailabilityRule
 
 WEEK = 7
 DAY_SECONDS = 24 * 3600
 
 
 def refuse_overlap(rule: AvailabilityRule, others: Iterable[AvailabilityRule]) -> None:
-    """Raise Conflict `overlapping_rule` where a shift under `rule` and one under another share wall time on some day."""
+    """Raise Conflict `overlapping_rule` where a shift under `rule` and one under another share wall time."""
     for other in others:
         if other.pk != rule.pk and overlap(rule, other):
             raise Conflict(

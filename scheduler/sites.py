@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -23,9 +24,7 @@ Hours = dict[str, Any]  # {"weekday": 0..6, "opens": time, "closes": time}
 
 def overlapping(hours: Iterable[tuple[int, time, time]]) -> bool:
     """Whether two spans (weekday, opens, closes) of one weekday share time; spans that only meet do not."""
-    ordered = sorted(hours)
-    neighbours = zip(ordered, ordered[1:], strict=False)
-    return any(one[0] == two[0] and two[1] < one[2] for one, two in neighbours)
+    return any(one[0] == two[0] and two[1] < one[2] for one, two in pairwise(sorted(hours)))
 
 
 @transaction.atomic

@@ -164,10 +164,18 @@ def make_move(
 
 
 def lock_session(session: Session) -> Session:
-    """Lock a session and its day as the door demands, and return it as it stands."""
-    day = local_date(session.start, zone_of(session.site))
+    """Lock a session and its day as the door demands, and return it as it stands.
+
+    Raises:
+        Conflict: `try_again` where it has just been moved to another day, whose lock would come too late.
+    """
+    zone = zone_of(session.site)
+    day = local_date(session.start, zone)
     lock_for_booking(session.patient_id, session.site_id, [day], [session.pk])
-    return Session.objects.select_related("site", "series__protocol", "patient").get(pk=session.pk)
+    locked = Session.objects.select_related("site", "series__protocol", "patient").get(pk=session.pk)
+    if local_date(locked.start, zone) != day:
+        raise Conflict("try_again", "The session has just been moved to another day. Please look again.")
+    return locked
 
 
 def _settle_series(session: Session) -> None:

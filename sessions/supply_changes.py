@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from accounts import clock
 from scheduler.models import Protocol
 from scheduler.supply import supply_on
-from scheduler.treatment import ChairNeed, parse_phases
+from scheduler.treatment import ChairNeed, every_visit, parse_phases
 from scheduler.walltime import bits, local_date
 from sessions.models import TO_COME, Session
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from accounts.models import Site
     from scheduler.day import ChairFacts, Day
 
-Needs = dict[tuple["UUID", str], ChairNeed]
+Needs = dict[tuple["UUID", int], ChairNeed]
 
 
 def stranded(site: Site) -> set[UUID]:
@@ -33,16 +34,20 @@ def stranded(site: Site) -> set[UUID]:
     zone = ZoneInfo(site.time_zone)
     dates = {local_date(at, zone) for session in sessions for at in (session.start, session.turnover_end)}
     days = supply_on(site, dates)
-    needs = _needs({session.series.protocol_id for session in sessions})
+    needs = _needs(sessions)
     return {session.pk for session in sessions if not all(_carries(day, session, needs) for day in days)}
 
 
-def _needs(protocols: Iterable[UUID]) -> Needs:
-    """What each phase of these protocols asks of a chair."""
+def _needs(sessions: Iterable[Session]) -> Needs:
+    """What the protocols ask of a chair, by protocol and sequence, as far as these sessions go."""
+    last: dict[UUID, int] = {}
+    for session in sessions:
+        protocol = session.series.protocol_id
+        last[protocol] = max(session.sequence, last.get(protocol, 0))
     return {
-        (protocol.pk, phase.name): phase.chair
-        for protocol in Protocol.objects.filter(pk__in=protocols)
-        for phase in parse_phases(protocol.phases)
+        (protocol.pk, visit.sequence): visit.chair
+        for protocol in Protocol.objects.filter(pk__in=last)
+        for visit in islice(every_visit(parse_phases(protocol.phases)), last[protocol.pk])
     }
 
 
@@ -51,7 +56,7 @@ def _carries(day: Day, session: Session, needs: Needs) -> bool:
     whole = _during(day, session.start, session.turnover_end)
     if not whole:
         return True
-    need = needs.get((session.series.protocol_id, session.phase), ChairNeed())
+    need = needs.get((session.series.protocol_id, session.sequence), ChairNeed())
     chairs = (chair.free for chair in day.chairs if chair.id == str(session.chair_id) and _fits(chair, need))
     nurses = (person.on_duty for person in day.nurses if person.id == str(session.nurse_id))
     prescribers = (person.on_duty for person in day.prescribers if person.id == str(session.prescriber_id))

@@ -15,6 +15,7 @@ from accounts.http import fields
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.models import Channel, Site
 from accounts.queries import staffed_sites
+from scheduler.api.phase_schema import PHASES
 from scheduler.models import (
     AvailabilityRule,
     Chair,
@@ -222,7 +223,7 @@ class TimeOffSerializer(During):
         fixed: ClassVar = ["provider"]
 
 
-@extend_schema_field({"type": "array", "items": {"type": "object"}, "minItems": 1})
+@extend_schema_field(PHASES)
 class PhasesField(serializers.Field):
     """A protocol's phases in the contract's shape, every contradiction in them told at once."""
 

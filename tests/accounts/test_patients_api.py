@@ -142,7 +142,7 @@ def test_every_reading_is_recorded(clinic: Clinic, api: Api) -> None:
     assert len(reads(desk)) == 1 + len(page)
     client.patch(one(second), {"given_name": "Ana"}, format="json")
     change = AuditEntry.objects.get(actor=desk.id, action="update", record_type="accounts_patient")
-    assert (str(change.patient_id), change.after["given_name"]) == (str(second.pk), "Ana")
+    assert (change.patient_id, (change.after or {})["given_name"]) == (second.pk, "Ana")
 
 
 def test_a_sign_in_is_tied_by_those_who_sign_people_up(clinic: Clinic, api: Api, own: Patient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +14,7 @@ from tests.factories import make_availability, make_chair, make_clinic, make_ope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from scheduler.day import ChairFacts, Day, StaffFacts
     from scheduler.models import Provider
@@ -195,7 +196,7 @@ def test_no_day_and_days_out_of_order(clinic: Clinic) -> None:
 
 
 def test_as_many_queries_for_a_large_site_as_for_a_small_one(
-    clinic: Clinic, django_assert_num_queries: Callable[[int], object]
+    clinic: Clinic, django_assert_num_queries: Callable[[int], AbstractContextManager[Any]]
 ) -> None:
     for _ in range(10):
         chair, nurse = make_chair(clinic.site), make_provider(clinic.site)

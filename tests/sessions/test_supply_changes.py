@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection, connections, transaction
 
 from accounts import clock
 from accounts.models import Role
 from scheduler.models import Chair, Provider
 from scheduler.walltime import instant, local_date
+from sessions.door import lock_for_booking
 from sessions.models import SessionStatus
 from tests.factories import make_protocol, phase
 
@@ -139,9 +142,8 @@ def test_a_shift_that_is_needed_cannot_be_cut(clinic: Clinic, client: APIClient,
     assert change(weekday=6)
     assert change(effective_until=(monday() - timedelta(days=1)).isoformat())
     assert not change(start_time="10:00", end_time="12:30", effective_until=monday().isoformat())
-    assert not refused(
-        client.delete(f"/api/v1/availability-rules/{clinic.nurses[1].availability_rules.first().pk}/"), session
-    )
+    others = clinic.nurses[1].availability_rules.get(weekday=0)
+    assert not refused(client.delete(f"/api/v1/availability-rules/{others.pk}/"), session)
 
 
 def test_opening_hours_and_time_zone(clinic: Clinic, client: APIClient, session: Session) -> None:
@@ -195,3 +197,37 @@ def test_what_has_a_history_is_not_deleted(clinic: Clinic, client: APIClient, se
     unused = {"chairs": clinic.room, "providers": clinic.nurses[1]}.get(path)
     if unused is not None:
         assert client.delete(f"/api/v1/{path}/{unused.pk}/").status_code == 204
+
+
+def waits_for_a_lock() -> bool:
+    """Whether some connection to this database is waiting for another's lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock')"
+        )
+        found: bool = cursor.fetchone()[0]
+    return found
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_closure_waits_for_a_booking_that_is_being_made(clinic: Clinic, api: Api) -> None:
+    client = api(clinic.users[Role.MANAGER])
+    body = {"site": str(clinic.site.id), "start": iso("09:00"), "end": iso("17:00")}
+    series = clinic.series()
+    answers: list[Any] = []
+
+    def close() -> None:
+        answers.append(client.post("/api/v1/site-closures/", body, format="json"))
+        connections.close_all()
+
+    with transaction.atomic():
+        lock_for_booking(series.patient_id, clinic.site.pk, [monday()])
+        session = clinic.session(at("10:00"), series=series)
+        closing = threading.Thread(target=close)
+        closing.start()
+        while closing.is_alive() and not waits_for_a_lock():
+            closing.join(0.01)
+        assert answers == []
+    closing.join(30)
+    assert refused(answers[0], session)
