@@ -185,4 +185,5 @@ def wait_until_blocked(watcher: psycopg.Connection, waiting: psycopg.Connection,
         watcher.rollback()
         if blocked == (True,):
             return
+        time.sleep(0.005)  # PostgreSQL tells nobody who waits; it must be asked.
     raise AssertionError("the connection never had to wait")

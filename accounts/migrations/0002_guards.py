@@ -60,9 +60,7 @@ class Migration(migrations.Migration):
         BtreeGistExtension(),
         migrations.RunSQL(AUDIT, "DROP FUNCTION accounts_audit"),
         migrations.RunSQL(APPEND_ONLY, "DROP FUNCTION accounts_append_only"),
-        migrations.RunSQL(
-            BUMP, "DROP TRIGGER bump_version ON accounts_patient; DROP FUNCTION accounts_bump_version"
-        ),
+        migrations.RunSQL(BUMP, "DROP TRIGGER bump_version ON accounts_patient; DROP FUNCTION accounts_bump_version"),
         append_only("accounts_auditentry"),
         audited("accounts_organization", "accounts_site", "accounts_user", "accounts_patient"),
     ]

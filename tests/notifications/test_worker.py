@@ -13,12 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from django.db import connection
 
+import config.celery  # noqa: F401  (tells Celery which broker there is, as worker and beat are told)
 from accounts import clock
 from notifications import delivery, tasks
 from notifications.models import Heartbeat, Message
@@ -44,8 +45,7 @@ class Machinery:
     """One worker with two processes and one beat, as they are run, on the test's database and mail server."""
 
     def __init__(self, catcher: Catcher, folder: Path) -> None:
-        database = connection.settings_dict
-        address = f"postgresql://{database['USER']}:@/{database['NAME']}?host={quote(database['HOST'], safe='')}"
+        address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
         self._environment = os.environ | {
             "DATABASE_URL": address,
             "EMAIL_URL": catcher.url,

@@ -118,7 +118,10 @@ USER = (
     "INSERT INTO accounts_user (id, password, is_superuser, name, is_active, created_at, email, roles)"
     " VALUES (%(id)s, '', false, '', true, %(now)s, "
 )
-CHAIR = "INSERT INTO scheduler_chair (id, site_id, kind, features, is_active, name) VALUES (%(id)s, %(site)s, 'bed', '{}', true, "
+CHAIR = (
+    "INSERT INTO scheduler_chair (id, site_id, kind, features, is_active, name)"
+    " VALUES (%(id)s, %(site)s, 'bed', '{}', true, "
+)
 
 # What just passes, what does not, and by which rule.
 SENSELESS = {
