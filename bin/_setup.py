@@ -15,6 +15,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -133,23 +134,28 @@ def install(lock: str) -> None:
 
 def make_environment() -> list[str]:
     """Makes `.venv` where it is missing; gives the command that is its pip."""
-    here = [str(PYTHON), "-I", "-m", "pip"]
-    if PYTHON.exists():
-        return here
-    if importlib.util.find_spec("venv") is None:
+    if not PYTHON.exists():
+        if importlib.util.find_spec("venv") is None:
+            raise Refused(NO_VENV)
+        bundled = importlib.util.find_spec("ensurepip") is not None
+        if not bundled:
+            outer_pip()
+        say(f"Making .venv with Python {sys.version.split()[0]}")
+        command = [BASE, "-m", "venv", *([] if bundled else ["--without-pip"]), str(VENV)]
+        made = subprocess.run(command, env=environment(), capture_output=True, text=True)
+        if made.returncode != 0:
+            words = (made.stdout + made.stderr).strip()
+            raise Refused(NO_VENV if "ensurepip" in words else f"Python could not make .venv: {words[-300:]}")
+    has_pip = any(VENV.glob("lib/python*/site-packages/pip"))
+    return [str(PYTHON), "-I", "-m", "pip"] if has_pip else [*outer_pip(), "--python", str(PYTHON)]
+
+
+def outer_pip() -> list[str]:
+    """The pip of the Python outside, which can fill an environment that has none (pip 22.3 and later)."""
+    command = [BASE, "-m", "pip"]
+    if subprocess.run([*command, "--version"], capture_output=True).returncode != 0:
         raise Refused(NO_VENV)
-    bundled = importlib.util.find_spec("ensurepip") is not None
-    outer_pip = [BASE, "-m", "pip"]
-    if not bundled and subprocess.run([*outer_pip, "--version"], capture_output=True).returncode != 0:
-        raise Refused(NO_VENV)
-    say(f"Making .venv with Python {sys.version.split()[0]}")
-    command = [BASE, "-m", "venv", *([] if bundled else ["--without-pip"]), str(VENV)]
-    made = subprocess.run(command, env=environment(), capture_output=True, text=True)
-    if made.returncode != 0:
-        words = (made.stdout + made.stderr).strip().splitlines()
-        raise Refused(NO_VENV if "ensurepip" in " ".join(words) else f"Python's venv failed: {words[-1:]}")
-    # Without a pip of its own, the environment is filled by the one outside (pip 22.3 and later can).
-    return here if bundled else [*outer_pip, "--python", str(PYTHON)]
+    return command
 
 
 NO_VENV = (
@@ -185,18 +191,25 @@ def run_pip(command: list[str]) -> None:
         errors="replace",
     )
     assert process.stdout is not None
-    lines, seen = [], 0
-    with LOG.open("w") as log:
-        for line in process.stdout:
-            log.write(line)
-            lines.append(line)
-            if line.startswith("Collecting "):
-                seen += 1
-                if seen % 20 == 0:
-                    say(f"  {seen} packages fetched")
-            elif line.startswith("Installing collected"):
-                say("  unpacking")
-    if process.wait() == 0:
+    lines: list[str] = []
+    seen = 0
+    try:
+        with LOG.open("w") as log:
+            for line in process.stdout:
+                log.write(line)
+                lines.append(line)
+                if line.startswith("Collecting "):
+                    seen += 1
+                    if seen % 20 == 0:
+                        say(f"  {seen} packages fetched")
+                elif line.startswith("Installing collected"):
+                    say("  unpacking")
+        process.wait()
+    finally:
+        # Interrupted: nobody may go on writing once the folder is let go.
+        process.kill()
+        process.wait()
+    if process.returncode == 0:
         return
     output = "".join(lines)
     if any(sign in output for sign in NO_INDEX):
@@ -249,6 +262,7 @@ def run(arguments: list[str]) -> None:
 
 def main(words: list[str]) -> int:
     """Exit status: 0 done, 1 cannot be done, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if words[:1] == ["run"]:
             run(words[1:])

@@ -21,7 +21,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from config.embedded import CannotStart, Postgres, Valkey, end_processes, finish, kill_session, last_lines, launch
 from config.options import ROOT, Refused, listening_socket, prepare_data_folder, read_options

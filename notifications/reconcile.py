@@ -56,6 +56,15 @@ ON CONFLICT (session_id) DO UPDATE
  WHERE (r.session_version, r.patient_version) IS DISTINCT FROM (excluded.session_version, excluded.patient_version)
 """
 
+# A row that a worker took in the meantime is the worker's: it asks `why_not` again before it hands over.
+REVISE = """
+UPDATE notifications_message m
+   SET status = n.status, reason = n.reason, due_at = n.due_at, not_after = n.not_after, try_at = n.try_at
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+              %s::text[], %s::int[]) AS n (id, status, reason, due_at, not_after, try_at, read_as, attempts)
+ WHERE m.id = n.id AND m.status = n.read_as AND m.attempts = n.attempts
+"""
+
 
 @dataclass(slots=True)
 class _Changes:
@@ -246,15 +255,14 @@ def _new_message(
 def _write(changes: _Changes) -> None:
     FollowUp.objects.bulk_create(changes.follow_ups)
     Message.objects.bulk_create(changes.messages, ignore_conflicts=True)
-    if not changes.revised:
-        return
-    # A row that a worker took in the meantime is the worker's: it asks `why_not` again before it hands over.
-    free = Message.objects.select_for_update(no_key=True).filter(id__in=[row.id for row, _ in changes.revised])
-    now_as = {row[0]: row[1:] for row in free.values_list("id", "status", "attempts")}
-    Message.objects.bulk_update(
-        [row for row, read_as in changes.revised if now_as.get(row.id) == (read_as, row.attempts)],
-        ["status", "reason", "due_at", "not_after", "try_at"],
-    )
+    if changes.revised:
+        columns = zip(*(_revision(row, read_as) for row, read_as in changes.revised), strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(REVISE, [list(column) for column in columns])
+
+
+def _revision(row: Message, read_as: str) -> tuple[UUID | str | int | datetime, ...]:
+    return (row.id, str(row.status), row.reason, row.due_at, row.not_after, row.try_at, read_as, row.attempts)
 
 
 def _key(row: Message) -> Key:

@@ -42,12 +42,12 @@ def tick() -> None:
     now = beat()
     while reconcile.reconcile(now) == reconcile.BATCH:
         pass
-    if _turn(SWEEP, settings.SWEEP_SECONDS):
-        reconcile.sweep(now)
     delivery.reap()
     delivery.expire()
     for _ in range(-(-delivery.waiting(SENDERS * delivery.BATCH) // delivery.BATCH)):
         send.apply_async(expires=settings.TICK_SECONDS)
+    if _turn(SWEEP, settings.SWEEP_SECONDS):
+        reconcile.sweep(now)
 
 
 @shared_task(name="notifications.send")

@@ -31,7 +31,7 @@ LANGUAGE = "en"
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What this service is and where its documentation stands."""
-    return _page(request, "home")
+    return page(request, "home")
 
 
 # The link is the whole credential: no cookie is read here, so a forged request can do nothing that whoever forges it
@@ -52,7 +52,7 @@ def check_in(request: HttpRequest, token: str) -> HttpResponse:
         return _ask(request, follow_ups.open_follow_up(token, clock.now()))
     except Refusal as refusal:
         site = _site_behind(token)
-        return _page(request, "closed", refusal.status, site=site, code=refusal.code)
+        return page(request, "closed", refusal.status, site=site, code=refusal.code)
 
 
 def _receive(request: HttpRequest, token: str) -> HttpResponse:
@@ -62,7 +62,7 @@ def _receive(request: HttpRequest, token: str) -> HttpResponse:
     except Invalid as refusal:
         return _ask(request, follow_ups.open_follow_up(token, clock.now()), answers, refusal)
     raised = {flag.kind for flag in instruments.flags(follow_up.instrument, follow_up.answers or {})}
-    return _page(request, "thanks", site=follow_up.session.site, raised=raised)
+    return page(request, "thanks", site=follow_up.session.site, raised=raised)
 
 
 def _ask(
@@ -73,7 +73,7 @@ def _ask(
 ) -> HttpResponse:
     instrument = instruments.INSTRUMENTS[follow_up.instrument]
     shown = questions(instrument, answers, refusal.errors if refusal else ())
-    return _page(
+    return page(
         request,
         "check_in",
         400 if refusal else 200,
@@ -93,7 +93,8 @@ def _site_behind(token: str) -> Site | None:
     return Site.objects.filter(sessions__follow_ups=follow_up_id).first() if follow_up_id else None
 
 
-def _page(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
+def page(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
+    """The page `name`, in the language that the pages have."""
     with translation.override(LANGUAGE):
         response = render(request, f"web/{name}.html", context, status=status)
     response["Content-Language"] = LANGUAGE

@@ -1,4 +1,4 @@
-"""`patients/`: thin; what may be done by whom is in `accounts.patients`. Register `patients` from here."""
+"""`patients/`: thin; what may be done by whom is in `accounts.patients`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accounts.http.filters import DateFilter, ReferenceFilter, StrictFilterSet, 
 from accounts.http.problems import name_constraint
 from accounts.http.query import bad_parameter
 from accounts.http.serializers import StrictModelSerializer
-from accounts.http.views import ChangeRecord, CreateRecord, ListRecords, ReadRecord, RecordRouter, RecordViewSet
+from accounts.http.views import ChangeRecord, CreateRecord, ListRecords, ReadRecord, RecordViewSet
 from accounts.models import Channel, Patient, Role, User
 from accounts.queries import staffed_sites, visible_patients, visible_sites
 
@@ -148,8 +148,3 @@ class PatientViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, Record
     def perform_update(self, serializer: Any) -> Patient:
         """Change by the use case."""
         return patients.change_patient(serializer.instance, serializer.validated_data)
-
-
-router = RecordRouter()
-router.register("patients", PatientViewSet, basename="patients")
-urlpatterns = router.urls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.contrib.auth import authenticate, logout
+from django.contrib.auth import logout
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from knox.models import get_token_model
@@ -12,9 +12,8 @@ from rest_framework.response import Response
 
 from accounts import audit
 from accounts.api.serializers import Credentials, Me, Token
-from accounts.http.throttles import SignInGuard
+from accounts.http.signing_in import check_credentials
 from accounts.http.views import ApiView
-from accounts.refusals import NotSignedIn
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -50,13 +49,7 @@ class LoginView(ApiView):
     )
     def post(self, request: Request) -> Response:
         said = self.body(Credentials)
-        guard = SignInGuard(request, said["email"].lower())
-        guard.begin()
-        # Django's backend hashes for unknown addresses too, so both failures take the same time.
-        user = authenticate(request._request, username=said["email"], password=said["password"])
-        if user is None:
-            raise NotSignedIn("wrong_credentials", "This e-mail address and password do not belong together.")
-        guard.succeeded()
+        user = check_credentials(request._request, said["email"], said["password"])
         audit.set_actor(user.pk)
         token, text = get_token_model().objects.create(user=user)
         user_logged_in.send(sender=type(user), request=request._request, user=user)

@@ -20,6 +20,7 @@ from accounts import clock
 from accounts.refusals import TooMany
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
@@ -98,7 +99,7 @@ class SignInGuard:
     more are looked at than the limit allows.
     """
 
-    def __init__(self, request: Request, account: str) -> None:
+    def __init__(self, request: HttpRequest, account: str) -> None:
         limits = settings.SIGN_IN_FAILURES
         place = address(request)
         self.account = Window(f"sign-in {account} {place}", limits["account"], limits["seconds"])

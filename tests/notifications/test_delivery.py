@@ -29,7 +29,7 @@ from tests.notifications.visits import HOUR, book, change, discharge, move, prot
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from sessions.models import Session
     from tests.factories import Clinic
@@ -38,13 +38,13 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
 @pytest.fixture
-def mail(catcher: Catcher, settings: SettingsWrapper) -> Catcher:
+def mail(catcher: Catcher, settings: Settings) -> Catcher:
     """A catcher that gets the service's mail."""
     use(settings, catcher.port)
     return catcher
 
 
-def use(settings: SettingsWrapper, port: int) -> None:
+def use(settings: Settings, port: int) -> None:
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = SMTP, "127.0.0.1", port
     settings.EMAIL_TIMEOUT = 5
 
@@ -149,7 +149,7 @@ def test_the_reply_to_the_text_decides(clinic: Clinic, mail: Catcher, reply: str
 
 
 def test_a_temporary_refusal_is_tried_again_within_the_window_and_at_last_given_up(
-    clinic: Clinic, mail: Catcher, settings: SettingsWrapper
+    clinic: Clinic, mail: Catcher, settings: Settings
 ) -> None:
     due(clinic)
     mail.reply = lambda received: "451 later"
@@ -178,7 +178,7 @@ def test_pauses_grow_up_to_an_hour(attempt: int, least: int) -> None:
     assert all(least <= delivery.pause_seconds(attempt) <= least * 1.2 for _ in range(50))
 
 
-def test_no_mail_server_is_temporary_and_asked_for_once_a_batch(clinic: Clinic, settings: SettingsWrapper) -> None:
+def test_no_mail_server_is_temporary_and_asked_for_once_a_batch(clinic: Clinic, settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     use(settings, port)
@@ -204,7 +204,7 @@ def test_a_poisoned_row_harms_no_other(clinic: Clinic, mail: Catcher) -> None:
     assert [m.to for m in mail.mails] == [good.patient.email]
 
 
-def test_a_text_that_cannot_be_written_ends_as_failed(clinic: Clinic, mail: Catcher, settings: SettingsWrapper) -> None:
+def test_a_text_that_cannot_be_written_ends_as_failed(clinic: Clinic, mail: Catcher, settings: Settings) -> None:
     due(clinic)
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "APP_DIRS": False}]
     with pytest.raises(TemplateDoesNotExist):
@@ -217,7 +217,7 @@ def test_a_text_that_cannot_be_written_ends_as_failed(clinic: Clinic, mail: Catc
     assert not mail.mails
 
 
-def test_texts_go_to_a_file(clinic: Clinic, settings: SettingsWrapper, tmp_path: Path) -> None:
+def test_texts_go_to_a_file(clinic: Clinic, settings: Settings, tmp_path: Path) -> None:
     settings.SMS_URL = f"file://{tmp_path}/texts"
     due(clinic, phone="+13125550100", preferred_channels=["sms"])
     delivery.send_batch()
@@ -228,7 +228,7 @@ def test_texts_go_to_a_file(clinic: Clinic, settings: SettingsWrapper, tmp_path:
     assert said.keys() == {"id", "to", "text", "at"}
 
 
-def test_without_a_way_for_texts_the_row_says_so(clinic: Clinic, settings: SettingsWrapper) -> None:
+def test_without_a_way_for_texts_the_row_says_so(clinic: Clinic, settings: Settings) -> None:
     settings.SMS_URL = ""
     due(clinic, phone="+13125550100", preferred_channels=["sms"])
     delivery.send_batch()
@@ -264,7 +264,7 @@ def test_a_row_whose_worker_died_after_the_hand_over_is_unknown_and_never_said_a
     assert not mail.mails
 
 
-def test_a_row_that_kills_its_workers_is_given_up(clinic: Clinic, settings: SettingsWrapper) -> None:
+def test_a_row_that_kills_its_workers_is_given_up(clinic: Clinic, settings: Settings) -> None:
     due(clinic)
     for _ in range(settings.SEND_ATTEMPTS_AT_MOST):
         assert len(delivery.claim()) == 1
@@ -407,7 +407,7 @@ class Server:
     ],
 )
 def test_what_an_answer_or_a_lost_connection_means_at_each_step(
-    settings: SettingsWrapper, lines: list[str], outcome: type[Exception] | None
+    settings: Settings, lines: list[str], outcome: type[Exception] | None
 ) -> None:
     server = Server(*lines)
     use(settings, server.port)
@@ -478,9 +478,7 @@ def test_a_check_in_mail_holds_its_link_and_nothing_of_health(clinic: Clinic, ma
 
 @pytest.mark.parametrize("name", ["Lakeshore", "Überlingen Klinik für Schmerz " * 6, "診療所"])
 @pytest.mark.parametrize("zone", ["America/Chicago", "Asia/Kathmandu"])
-def test_a_text_message_fits_one_part(
-    clinic: Clinic, settings: SettingsWrapper, tmp_path: Path, name: str, zone: str
-) -> None:
+def test_a_text_message_fits_one_part(clinic: Clinic, settings: Settings, tmp_path: Path, name: str, zone: str) -> None:
     settings.SMS_URL = f"file://{tmp_path}"
     clinic.site.name, clinic.site.phone, clinic.site.time_zone = name[:200], "+13125550199", zone
     clinic.site.save()

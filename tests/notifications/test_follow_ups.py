@@ -20,7 +20,7 @@ from notifications.models import Alert, FollowUp
 from tests.notifications.visits import HOUR, book, discharge, protocol_with
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.factories import Clinic
 
@@ -47,7 +47,7 @@ def refused(call: Any, *values: Any) -> str:
     return caught.value.code
 
 
-def test_the_link_leads_to_the_check_in_page(clinic: Clinic, settings: SettingsWrapper) -> None:
+def test_the_link_leads_to_the_check_in_page(clinic: Clinic, settings: Settings) -> None:
     settings.PUBLIC_URL = "https://clinic.example"
     address = link(ask(clinic))
     assert address.startswith("https://clinic.example/check-in/")
@@ -142,7 +142,7 @@ def test_a_false_link_leads_nowhere(clinic: Clinic) -> None:
         assert refused(answer_follow_up, false, DARK, clock.now()) == "not_found"
 
 
-def test_a_link_signed_with_the_key_before_still_leads_there(clinic: Clinic, settings: SettingsWrapper) -> None:
+def test_a_link_signed_with_the_key_before_still_leads_there(clinic: Clinic, settings: Settings) -> None:
     token = token_of(ask(clinic))
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another" * 10, [settings.SECRET_KEY]
     open_follow_up(token, clock.now())

@@ -19,7 +19,7 @@ from tests.notifications.visits import HOUR, book, change, discharge, protocol_w
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
     from rest_framework.test import APIClient
 
     from accounts.models import User
@@ -314,7 +314,7 @@ def ready(api: Api) -> tuple[int, dict[str, str]]:
     return answer.status_code, answer.json()["checks"]
 
 
-def test_ready_is_every_part_at_once(clinic: Clinic, api: Api, settings: SettingsWrapper) -> None:
+def test_ready_is_every_part_at_once(clinic: Clinic, api: Api, settings: Settings) -> None:
     status, checks = ready(api)
     assert (status, checks["beat"], checks["database"], checks["broker"]) == (503, "not seen yet", "ok", "ok")
     tasks.beat()
@@ -327,7 +327,7 @@ def test_ready_is_every_part_at_once(clinic: Clinic, api: Api, settings: Setting
     assert "due for" in ready(api)[1]["messages"]
 
 
-def test_without_a_broker_it_is_not_ready(clinic: Clinic, api: Api, settings: SettingsWrapper) -> None:
+def test_without_a_broker_it_is_not_ready(clinic: Clinic, api: Api, settings: Settings) -> None:
     tasks.beat()
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

@@ -1,0 +1,333 @@
+"""The main job: forty patients of a pain practice are planned and booked, and one is lived through to the trend.
+
+All parts run as they are shipped and are spoken to from outside only. The rules are worked out anew from the answers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from accounts import clock
+from tests.catcher import Catcher
+from tests.pain_clinic import open_clinic, window
+from tests.rules import Limits, at, block_end, broken
+from tests.service import Client, Form, eventually, link_in, open_page, running
+from tests.synthea import people
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.catcher import Mail
+
+pytestmark = pytest.mark.timeout(900)
+
+ZONE = ZoneInfo("America/Chicago")
+Record = dict[str, Any]
+
+
+class Practice:
+    """The practice after everybody is booked."""
+
+    def __init__(self, address: str, catcher: Catcher) -> None:
+        self.client = Client(address, "admin@demo.example", "demo-demo-demo")
+        self.catcher = catcher
+        clinic = open_clinic(self.client)
+        self.site: Record = clinic["site"]
+        self.protocols: dict[str, Record] = clinic["protocols"]
+        self.window = window(clock.now().astimezone(ZONE).date())
+        self.patients: list[Record] = []
+        self.series: list[Record] = []
+        codes = list(self.protocols)
+        for number, person in enumerate(people()):
+            self.admit(person, self.protocols[codes[number % len(codes)]])
+
+    def admit(self, person: Any, protocol: Record) -> None:
+        """Register one patient, ask for plans and book the best."""
+        patient = self.client.post(
+            "patients/",
+            site=self.site["id"],
+            given_name=person.given_name,
+            family_name=person.family_name,
+            birth_date=person.birth_date.isoformat(),
+            email=person.email,
+        )
+        wanted = {"protocol": protocol["id"], "site": self.site["id"], "patient": patient["id"], **self.window}
+        answer = self.client.post("plans/", limit=1, **wanted)
+        assert answer["plans"], answer["infeasible"]
+        plan = answer["plans"][0]
+        series = self.client.post("series/", patient=patient["id"], protocol=protocol["id"], plan=plan["id"])
+        shown = ("sequence", "phase", "start", "end", "chair", "nurse", "prescriber")
+        assert [{name: session[name] for name in shown} for session in series["sessions"]] == plan["sessions"]
+        self.patients.append(patient)
+        self.series.append(series)
+
+    def mail_to(self, patient: Record, subject: str) -> Mail:
+        """Wait for a mail to the patient whose subject has these words."""
+        return self.catcher.wait_for(
+            1, timeout=120, where=lambda mail: mail.to == patient["email"] and subject in mail.subject
+        )[-1]
+
+
+@pytest.fixture(scope="module")
+def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+    """The service, running, with forty patients booked."""
+    with Catcher() as catcher, running(tmp_path_factory.mktemp("job") / "data", catcher.url) as address:
+        yield Practice(address, catcher)
+
+
+# -- The rules, from the answers alone. --
+
+
+def local(instant: datetime) -> datetime:
+    """The site's wall time."""
+    return instant.astimezone(ZONE)
+
+
+def day_of(session: Record) -> date:
+    """The site's day of a session."""
+    return local(at(session["start"])).date()
+
+
+def listed(value: Any, ordinal: int) -> int:
+    """A number, or the entry for an ordinal of a list whose last entry repeats."""
+    return value if isinstance(value, int) else value[min(ordinal, len(value)) - 1]
+
+
+def expected(protocol: Record) -> list[tuple[Record, int]]:
+    """The phase and the ordinal of each session that the protocol asks for."""
+    return [(phase, ordinal) for phase in protocol["phases"] for ordinal in range(1, phase["sessions"] + 1)]
+
+
+def wrong_gaps(protocol: Record, sessions: list[Record]) -> list[str]:
+    """Days between neighbours that the protocol does not allow."""
+    found = []
+    for (phase, ordinal), (before, after) in zip(expected(protocol)[1:], pairwise(sessions), strict=True):
+        days = (day_of(after) - day_of(before)).days
+        spacing = phase["spacing"]
+        if not listed(spacing["min_days"], ordinal) <= days <= listed(spacing["max_days"], ordinal):
+            found.append(f"{protocol['code']}: {days} days before session {after['sequence']}")
+    return found
+
+
+def wrong_shape(protocol: Record, session: Record, chairs: dict[str, Record]) -> list[str]:
+    """What a session does not have as its protocol says: lengths, hands-on minutes, points, chair."""
+    phase, ordinal = expected(protocol)[session["sequence"] - 1]
+    minutes = [listed(phase["minutes"][kind], ordinal) for kind in ("prepare", "infuse", "recover", "turnover")]
+    lengths = [(at(block["end"]) - at(block["start"])) / timedelta(minutes=1) for block in session["blocks"]]
+    hands_on = (at(session["hands_on_until"]) - at(session["start"])) / timedelta(minutes=1)
+    chair = chairs[session["chair"]]
+    fits = {
+        "phase": session["phase"] == phase["name"],
+        "lengths": lengths == minutes,
+        "whole": all(one["end"] == two["start"] for one, two in pairwise(session["blocks"])),
+        "edges": (session["blocks"][0]["start"], session["blocks"][2]["end"]) == (session["start"], session["end"]),
+        "hands-on": hands_on == phase["hands_on_minutes"],
+        "points": session["acuity"] == phase["acuity"],
+        "chair": not phase["chair"]["kinds"] or chair["kind"] in phase["chair"]["kinds"],
+        "features": set(phase["chair"]["features"]) <= set(chair["features"]),
+        "grid": local(at(session["start"])).minute % 5 == 0 and at(session["start"]).second == 0,
+    }
+    return [f"{protocol['code']} {session['sequence']}: {name}" for name, right in fits.items() if not right]
+
+
+def wall(text: str) -> time:
+    """A wall time as the API writes it."""
+    return time.fromisoformat(text)
+
+
+def within(spans: list[tuple[int, time, time]], start: datetime, end: datetime) -> bool:
+    """Whether a time lies in one of these weekly spans (none past midnight here)."""
+    first, last = local(start), local(end)
+    return any(
+        first.weekday() == weekday and first.date() == last.date() and opens <= first.time() and last.time() <= closes
+        for weekday, opens, closes in spans
+    )
+
+
+def outside_hours(site: Record, rules: list[Record], session: Record) -> list[str]:
+    """Times of a session at which the site is closed, or its nurse or prescriber is off duty."""
+    opening = [(span["weekday"], wall(span["opens"]), wall(span["closes"])) for span in site["opening_hours"]]
+    shifts = defaultdict(list)
+    for rule in rules:
+        shifts[rule["provider"]].append((rule["weekday"], wall(rule["start_time"]), wall(rule["end_time"])))
+    start, end = at(session["start"]), at(session["end"])
+    spans = {
+        "open": (opening, start, block_end(session, "turnover")),
+        "nurse": (shifts[session["nurse"]], start, end),
+        "prescriber": (shifts[session["prescriber"]], block_end(session, "prepare"), end),
+    }
+    return [f"{name} not at {session['start']}" for name, span in spans.items() if not within(*span)]
+
+
+def everything_wrong(practice: Practice, sessions: list[Record]) -> list[str]:
+    """All that these sessions of the site do against the rules."""
+    client, here = practice.client, {"site": practice.site["id"], "page_size": "200"}
+    site = client.get(f"sites/{practice.site['id']}/")
+    chairs = {chair["id"]: chair for chair in client.list("chairs/", **here)}
+    providers = {provider["id"]: provider for provider in client.list("providers/", **here)}
+    rules = [rule for rule in client.list("availability-rules/", page_size="200") if rule["provider"] in providers]
+    protocols = {each["id"]: each for each in client.list("protocols/", page_size="200")}
+    limits = {key: Limits(each["capacity"], each["max_acuity"]) for key, each in providers.items()}
+    wrong = broken(sessions, limits)
+    by_series = defaultdict(list)
+    for session in sorted(sessions, key=lambda each: each["sequence"]):
+        by_series[session["series"]].append(session)
+        wrong += outside_hours(site, rules, session)
+        roles = [providers[session[role]]["role"] for role in ("nurse", "prescriber")]
+        wrong += [] if roles == ["nurse", "prescriber"] else [f"{roles} at {session['start']}"]
+        earliest, latest = practice.window["earliest_date"], practice.window["latest_date"]
+        wrong += [] if earliest <= day_of(session).isoformat() <= latest else [f"{session['start']} not asked for"]
+    for series in practice.series:
+        protocol, mine = protocols[series["protocol"]], by_series[series["id"]]
+        assert [session["sequence"] for session in mine] == list(range(1, len(expected(protocol)) + 1))
+        assert {session["patient"] for session in mine} == {series["patient"]}
+        wrong += wrong_gaps(protocol, mine)
+        wrong += [fault for session in mine for fault in wrong_shape(protocol, session, chairs)]
+    return wrong
+
+
+def sessions_of(practice: Practice) -> list[Record]:
+    """All sessions of the site, as the list shows them."""
+    return practice.client.list("sessions/", site=practice.site["id"], page_size="200")
+
+
+# -- The tests. --
+
+
+def test_forty_series_are_booked_and_keep_every_rule(practice: Practice) -> None:
+    sessions = sessions_of(practice)
+    assert len(practice.series) == 40
+    assert len(sessions) == 5 * (3 + 3 + 14 + 6 + 10 + 1 + 6 + 6)
+    assert everything_wrong(practice, sessions) == []
+
+
+def moved(session: Record, by: timedelta) -> Record:
+    """The same session at another time."""
+
+    def later(text: str) -> str:
+        return (at(text) + by).isoformat()
+
+    blocks = [block | {"start": later(block["start"]), "end": later(block["end"])} for block in session["blocks"]]
+    return session | {name: later(session[name]) for name in ("start", "end", "hands_on_until")} | {"blocks": blocks}
+
+
+# What is done to a session, given another one, and a word of what must be said about it.
+FAULTS: dict[str, tuple[Callable[[Record, Record], Record], str]] = {
+    "gap": (lambda one, other: moved(one, timedelta(days=7)), "days before session"),
+    "closed": (lambda one, other: moved(one, timedelta(hours=-8)), "open not at"),
+    "off-duty": (lambda one, other: moved(one, timedelta(hours=-8)), "nurse not at"),
+    "grid": (lambda one, other: moved(one, timedelta(minutes=1)), "grid"),
+    "not-asked-for": (lambda one, other: moved(one, timedelta(days=700)), "not asked for"),
+    "length": (lambda one, other: one | {"blocks": other["blocks"]}, "lengths"),
+    "points": (lambda one, other: one | {"acuity": one["acuity"] + 1}, "points"),
+    "chair-kind": (lambda one, other: one | {"chair": other["chair"]}, "2: chair"),
+    "chair-twice": (
+        lambda one, other: moved(one, at(other["start"]) - at(one["start"])) | {"chair": other["chair"]},
+        "is taken twice",
+    ),
+    "hands-twice": (
+        lambda one, other: moved(one, at(other["start"]) - at(one["start"])) | {"nurse": other["nurse"]},
+        "hands-on minutes",
+    ),
+}
+
+
+def second_session(practice: Practice, sessions: list[Record], code: str) -> Record:
+    """The second session of a series under the protocol of this code, in a room for TRD."""
+    protocol = practice.protocols[code]["id"]
+    series = {each["id"] for each in practice.series if each["protocol"] == protocol}
+    return next(each for each in sessions if each["sequence"] == 2 and each["series"] in series)
+
+
+@pytest.mark.parametrize(("change", "word"), FAULTS.values(), ids=FAULTS)
+def test_the_reading_of_the_rules_sees_what_is_wrong(
+    practice: Practice, change: Callable[[Record, Record], Record], word: str
+) -> None:
+    """Without this, the test above could pass because it looks at nothing."""
+    sessions = sessions_of(practice)
+    one, other = second_session(practice, sessions, "CRPS"), second_session(practice, sessions, "TRD")
+    others = [each for each in sessions if each["id"] != one["id"]]
+    assert any(word in fault for fault in everything_wrong(practice, [*others, change(one, other)]))
+
+
+def live_through(client: Client, session: Record) -> Record:
+    """Arrive, meet the gates, infuse, recover and go home; the session afterwards."""
+    address = f"sessions/{session['id']}/"
+    for verb, body in (
+        ("confirm", {}),
+        ("arrive", {}),
+        ("gates", {"gate": "consent", "outcome": "met"}),
+        ("gates", {"gate": "escort", "outcome": "met"}),
+        ("start", {}),
+        ("finish-infusion", {}),
+        ("discharge", {"escort_name": "A friend", "score": 10}),
+    ):
+        client.post(address + verb + "/", **body)
+    ended: Record = client.get(address)
+    return ended
+
+
+def answer(mail: Mail, values: list[int]) -> None:
+    """Fill in the page behind the mail's link and send it, then find it closed."""
+    link = link_in(mail.text)
+    status, page = open_page(link)
+    form = Form(page)
+    assert status == 200
+    assert len(form.required) == len(values)
+    status, page = open_page(link, form.hidden)
+    assert status == 400, "a form without answers is not taken"
+    chosen = {name: str(value) for name, value in zip(form.choices, values, strict=True)}
+    assert all(value in form.choices[name] for name, value in chosen.items())
+    status, page = open_page(link, form.hidden | chosen)
+    assert status == 200
+    assert not Form(page).choices
+    assert open_page(link)[0] == 410
+
+
+def test_one_patient_is_lived_through_from_reminder_to_trend(practice: Practice) -> None:
+    client = practice.client
+    series = next(each for each in practice.series if each["protocol"] == practice.protocols["FIBRO"]["id"])
+    patient = next(each for each in practice.patients if each["id"] == series["patient"])
+    first, second = series["sessions"][:2]
+
+    reminder = practice.mail_to(patient, "Your visit on")
+    assert patient["given_name"] not in reminder.text
+    days = [f"{local(at(each['start'])):%a, %b} {local(at(each['start'])).day}" for each in series["sessions"]]
+    assert any(day in reminder.text for day in days)
+    sent = eventually(
+        lambda: client.list("notifications/", session=first["id"], status="sent"), "the reminder's row is sent"
+    )
+    assert {"reminder" in message["kind"] for message in sent} == {True}
+
+    scores = []
+    for session, values, score in ((first, [4, 6, 8], 6.0), (second, [2, 3, 4], 3.0)):
+        ended = live_through(client, session)
+        assert ended["status"] == "completed"
+        assert (ended["start"], ended["end"]) == (session["start"], session["end"])
+        asked = eventually(
+            lambda ended=ended: client.list("follow-ups/", patient=patient["id"], session=ended["id"]), "the follow-up"
+        )
+        assert [each["score"] for each in asked] == [None]
+        number = len(scores) + 1
+        mails = practice.catcher.wait_for(
+            number, 120, lambda mail: mail.to == patient["email"] and "questions after your visit" in mail.subject
+        )
+        answer(mails[-1], values)
+        answered = client.get(f"follow-ups/{asked[0]['id']}/")
+        assert (answered["instrument"], answered["score"]) == ("PEG", score)
+        scores.append(score)
+
+    trend = client.get("follow-ups/trend/", patient=patient["id"], instrument="PEG")
+    assert [point["score"] for point in trend["points"]] == scores
+    assert [point["session"] for point in trend["points"]] == [first["id"], second["id"]]
+    kinds = [event["kind"] for event in client.list(f"sessions/{first['id']}/events/")]
+    assert sorted(kinds) == sorted(
+        ["booked", "confirm", "arrive", "gates", "gates", "start", "finish-infusion", "discharge"]
+    )
+    assert everything_wrong(practice, sessions_of(practice)) == []
