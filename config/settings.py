@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import reset_tzpath
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+# Zones come from the locked `tzdata` alone, so that a clinic's clock does not depend on the machine it runs on.
+reset_tzpath(to=[])
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -47,6 +52,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.logs.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -118,8 +124,9 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 # Mail and texts. `consolemail://` and `smtp://` are understood by EMAIL_URL; SMS_URL is `file:///path/to/folder`.
-EMAIL_URL = env("EMAIL_URL", default="consolemail://")
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+# Never the console in production: mails would count as sent, and the log would hold addresses and links.
+EMAIL_URL = env("EMAIL_URL", default="consolemail://" if DEVELOPMENT else "smtp://localhost:25")
+vars().update(env.email_url_config(EMAIL_URL))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="clinic@localhost.localdomain")
 SMS_URL = env("SMS_URL", default="")
@@ -191,13 +198,14 @@ CELERY_BEAT_SCHEDULE = {
 HOLDS_AT_MOST = 5
 FOLLOW_UP_LIFE_DAYS = 7
 MESSAGE_HORIZON_DAYS = 400
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 SEND_ATTEMPTS_AT_MOST = 8
 
 if not DEVELOPMENT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz/"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -225,9 +233,16 @@ CONTENT_SECURITY_POLICY = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"json": {"()": "config.logs.JsonLines"}},
     "filters": {"hide_tokens": {"()": "config.logs.HideTokens"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["hide_tokens"]}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["hide_tokens"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}, "django.server": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.server": {"level": "ERROR"},
+        # These have handlers of their own, which would write other lines.
+        "gunicorn.error": {"handlers": ["stderr"]},
+        "gunicorn.access": {"handlers": ["stderr"]},
+    },
 }
+logging.captureWarnings(True)

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from accounts.http import problems
 from accounts.http.schema import docs_view, schema_view
+from notifications.metrics import metrics
 
 api: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
@@ -18,6 +19,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
+    path("metrics", metrics, name="metrics"),
     path("healthz/", include("notifications.health_urls")),
     path("", include("web.urls")),
 ]

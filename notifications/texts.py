@@ -37,7 +37,8 @@ def compose(message: Message) -> Text:
         name = "follow_up" if message.follow_up else "reminder"
         if message.channel == Channel.SMS:
             return Text("", _short(name, words))
-        return Text(_subject(message, words), render_to_string(f"notifications/{name}_email.txt", words))
+        body = render_to_string(f"notifications/{name}_email.txt", words).strip() + "\n"
+        return Text(_subject(message, words), body)
 
 
 def day(at: datetime, site: Site) -> str:

@@ -57,6 +57,8 @@ start_servers()
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{int(worker.removeprefix('gw')) % 15 + 1}"
 django.setup()
+# A worker of a parallel run that inherits this would read the settings before the lines above gave it its own place.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def empty_tables(*_: Any) -> None:

@@ -304,8 +304,9 @@ def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[tup
         if isinstance(pattern, URLResolver):
             yield from _walk(pattern.url_patterns, path)
         else:
-            yield re.sub(r"<(\w+):\w+>", lambda kind: "{id}" if kind[1] == "record_id" else "{token}", path), (
-                pattern.callback
+            yield (
+                re.sub(r"<(\w+):\w+>", lambda kind: "{id}" if kind[1] == "record_id" else "{token}", path),
+                (pattern.callback),
             )
 
 

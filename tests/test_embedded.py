@@ -17,7 +17,8 @@ import psycopg
 import pytest
 import redis
 
-from config.embedded import CannotStart, Postgres, Valkey, end_leftovers, launch, wheel_folder
+from config.embedded import Postgres, Valkey, end_leftovers
+from config.processes import CannotStart, launch, wheel_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,7 +155,7 @@ def test_postgres_is_mended_although_a_backend_outlives_its_killed_server(postgr
     with connect(postgres) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         assert row is not None
-        backend = psutil.Process(row[0])
+        backend = psutil.Process(int(str(row[0])))
         backend.suspend()  # a backend at heavy work does not look whether its server still lives
         postgres.process.kill()
         postgres.process.wait()

@@ -6,17 +6,17 @@ All parts run as they are shipped and are spoken to from outside only. The rules
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, datetime, time, timedelta
-from itertools import pairwise
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from accounts import clock
 from tests.catcher import Catcher
 from tests.pain_clinic import open_clinic, window
-from tests.rules import Limits, at, block_end, broken
+from tests.readings import ZONE, Record, day_of, expected, local, outside_hours, wrong_gaps, wrong_shape
+from tests.rules import Limits, at, broken
 from tests.service import Client, Form, eventually, link_in, open_page, running
 from tests.synthea import people
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from tests.catcher import Mail
 
 pytestmark = pytest.mark.timeout(900)
-
-ZONE = ZoneInfo("America/Chicago")
-Record = dict[str, Any]
 
 
 class Practice:
@@ -81,90 +78,6 @@ def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
         yield Practice(address, catcher)
 
 
-# -- The rules, from the answers alone. --
-
-
-def local(instant: datetime) -> datetime:
-    """The site's wall time."""
-    return instant.astimezone(ZONE)
-
-
-def day_of(session: Record) -> date:
-    """The site's day of a session."""
-    return local(at(session["start"])).date()
-
-
-def listed(value: Any, ordinal: int) -> int:
-    """A number, or the entry for an ordinal of a list whose last entry repeats."""
-    return value if isinstance(value, int) else value[min(ordinal, len(value)) - 1]
-
-
-def expected(protocol: Record) -> list[tuple[Record, int]]:
-    """The phase and the ordinal of each session that the protocol asks for."""
-    return [(phase, ordinal) for phase in protocol["phases"] for ordinal in range(1, phase["sessions"] + 1)]
-
-
-def wrong_gaps(protocol: Record, sessions: list[Record]) -> list[str]:
-    """Days between neighbours that the protocol does not allow."""
-    found = []
-    for (phase, ordinal), (before, after) in zip(expected(protocol)[1:], pairwise(sessions), strict=True):
-        days = (day_of(after) - day_of(before)).days
-        spacing = phase["spacing"]
-        if not listed(spacing["min_days"], ordinal) <= days <= listed(spacing["max_days"], ordinal):
-            found.append(f"{protocol['code']}: {days} days before session {after['sequence']}")
-    return found
-
-
-def wrong_shape(protocol: Record, session: Record, chairs: dict[str, Record]) -> list[str]:
-    """What a session does not have as its protocol says: lengths, hands-on minutes, points, chair."""
-    phase, ordinal = expected(protocol)[session["sequence"] - 1]
-    minutes = [listed(phase["minutes"][kind], ordinal) for kind in ("prepare", "infuse", "recover", "turnover")]
-    lengths = [(at(block["end"]) - at(block["start"])) / timedelta(minutes=1) for block in session["blocks"]]
-    hands_on = (at(session["hands_on_until"]) - at(session["start"])) / timedelta(minutes=1)
-    chair = chairs[session["chair"]]
-    fits = {
-        "phase": session["phase"] == phase["name"],
-        "lengths": lengths == minutes,
-        "whole": all(one["end"] == two["start"] for one, two in pairwise(session["blocks"])),
-        "edges": (session["blocks"][0]["start"], session["blocks"][2]["end"]) == (session["start"], session["end"]),
-        "hands-on": hands_on == phase["hands_on_minutes"],
-        "points": session["acuity"] == phase["acuity"],
-        "chair": not phase["chair"]["kinds"] or chair["kind"] in phase["chair"]["kinds"],
-        "features": set(phase["chair"]["features"]) <= set(chair["features"]),
-        "grid": local(at(session["start"])).minute % 5 == 0 and at(session["start"]).second == 0,
-    }
-    return [f"{protocol['code']} {session['sequence']}: {name}" for name, right in fits.items() if not right]
-
-
-def wall(text: str) -> time:
-    """A wall time as the API writes it."""
-    return time.fromisoformat(text)
-
-
-def within(spans: list[tuple[int, time, time]], start: datetime, end: datetime) -> bool:
-    """Whether a time lies in one of these weekly spans (none past midnight here)."""
-    first, last = local(start), local(end)
-    return any(
-        first.weekday() == weekday and first.date() == last.date() and opens <= first.time() and last.time() <= closes
-        for weekday, opens, closes in spans
-    )
-
-
-def outside_hours(site: Record, rules: list[Record], session: Record) -> list[str]:
-    """Times of a session at which the site is closed, or its nurse or prescriber is off duty."""
-    opening = [(span["weekday"], wall(span["opens"]), wall(span["closes"])) for span in site["opening_hours"]]
-    shifts = defaultdict(list)
-    for rule in rules:
-        shifts[rule["provider"]].append((rule["weekday"], wall(rule["start_time"]), wall(rule["end_time"])))
-    start, end = at(session["start"]), at(session["end"])
-    spans = {
-        "open": (opening, start, block_end(session, "turnover")),
-        "nurse": (shifts[session["nurse"]], start, end),
-        "prescriber": (shifts[session["prescriber"]], block_end(session, "prepare"), end),
-    }
-    return [f"{name} not at {session['start']}" for name, span in spans.items() if not within(*span)]
-
-
 def everything_wrong(practice: Practice, sessions: list[Record]) -> list[str]:
     """All that these sessions of the site do against the rules."""
     client, here = practice.client, {"site": practice.site["id"], "page_size": "200"}
@@ -195,9 +108,6 @@ def everything_wrong(practice: Practice, sessions: list[Record]) -> list[str]:
 def sessions_of(practice: Practice) -> list[Record]:
     """All sessions of the site, as the list shows them."""
     return practice.client.list("sessions/", site=practice.site["id"], page_size="200")
-
-
-# -- The tests. --
 
 
 def test_forty_series_are_booked_and_keep_every_rule(practice: Practice) -> None:
@@ -256,6 +166,9 @@ def test_the_reading_of_the_rules_sees_what_is_wrong(
     assert any(word in fault for fault in everything_wrong(practice, [*others, change(one, other)]))
 
 
+LIFE = ["booked", "confirmed", "arrived", "gate", "gate", "started", "infusion_finished", "discharged"]
+
+
 def live_through(client: Client, session: Record) -> Record:
     """Arrive, meet the gates, infuse, recover and go home; the session afterwards."""
     address = f"sessions/{session['id']}/"
@@ -305,13 +218,13 @@ def test_one_patient_is_lived_through_from_reminder_to_trend(practice: Practice)
     )
     assert {"reminder" in message["kind"] for message in sent} == {True}
 
-    scores = []
+    scores: list[float] = []
     for session, values, score in ((first, [4, 6, 8], 6.0), (second, [2, 3, 4], 3.0)):
         ended = live_through(client, session)
         assert ended["status"] == "completed"
         assert (ended["start"], ended["end"]) == (session["start"], session["end"])
         asked = eventually(
-            lambda ended=ended: client.list("follow-ups/", patient=patient["id"], session=ended["id"]), "the follow-up"
+            partial(client.list, "follow-ups/", patient=patient["id"], session=session["id"]), "the follow-up"
         )
         assert [each["score"] for each in asked] == [None]
         number = len(scores) + 1
@@ -326,8 +239,7 @@ def test_one_patient_is_lived_through_from_reminder_to_trend(practice: Practice)
     trend = client.get("follow-ups/trend/", patient=patient["id"], instrument="PEG")
     assert [point["score"] for point in trend["points"]] == scores
     assert [point["session"] for point in trend["points"]] == [first["id"], second["id"]]
-    kinds = [event["kind"] for event in client.list(f"sessions/{first['id']}/events/")]
-    assert sorted(kinds) == sorted(
-        ["booked", "confirm", "arrive", "gates", "gates", "start", "finish-infusion", "discharge"]
-    )
+    events = sorted(client.list(f"sessions/{first['id']}/events/"), key=lambda event: at(event["at"]))
+    assert [event["kind"] for event in events] == LIFE
+    assert {event["actor"] for event in events} == {client.get("auth/me/")["id"]}
     assert everything_wrong(practice, sessions_of(practice)) == []

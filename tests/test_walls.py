@@ -246,9 +246,7 @@ def test_the_bodies_name_a_record_wherever_one_can_be_named(world: World) -> Non
             continue
         named = {at[0] for at in references(operation.content(world, "admin"))}
         takes = {
-            name
-            for name, field in shape().fields.items()
-            if isinstance(field, ReferenceField) and not field.read_only
+            name for name, field in shape().fields.items() if isinstance(field, ReferenceField) and not field.read_only
         }
         assert takes <= named, operation
 

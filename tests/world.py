@@ -57,8 +57,6 @@ class World:
         """A client of the clinic's person with this role, or of another one in `users`; None: not signed in."""
         made = APIClient(raise_request_exception=False)
         if role is not None:
-            if role not in self.tokens:
-                self.tokens[role] = factories.make_token(self.users[role])
             made.credentials(HTTP_AUTHORIZATION=f"Bearer {self.tokens[role]}")
         return made
 
@@ -109,6 +107,7 @@ def make_world() -> World:
     _crowded_days(world)
     _plans(world)
     _messages(world)
+    world.tokens = {role: factories.make_token(user) for role, user in world.users.items()}
     return world
 
 
@@ -240,7 +239,9 @@ def _plans(world: World) -> None:
 
     def proposed(first: int) -> Plan:
         wishes = Wishes(earliest=world.day(first).date(), latest=world.day(first + 40).date())
-        return propose(PlanRequest(clinic.site, clinic.protocol, clinic.patient, wishes, limit=1), patient, now).plans[0]
+        return propose(PlanRequest(clinic.site, clinic.protocol, clinic.patient, wishes, limit=1), patient, now).plans[
+            0
+        ]
 
     def copied(plan: Plan, **fields: Any) -> str:
         values = {each.attname: getattr(plan, each.attname) for each in Plan._meta.concrete_fields if each.name != "id"}

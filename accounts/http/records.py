@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.audit import record_reads
 from accounts.http import conditions, paging
 from accounts.http.base import SAFE, ApiView
 from accounts.http.fields import as_uuid
@@ -110,6 +111,15 @@ class RecordViewSet(ApiView, GenericViewSet):
         elif self.expected is not None:
             raise Stale
         return record
+
+
+class PatientRecords(RecordViewSet):
+    """Records that belong to a patient (`patient_id`): who was shown one is in the audit trail."""
+
+    def shown(self, records: Sequence[Any]) -> None:
+        """Write the reads down; a record without a patient is nobody's."""
+        rows = [(record.pk, record.patient_id) for record in records if record.patient_id is not None]
+        record_reads(self.user.pk, self.model._meta.db_table, rows)
 
 
 class ListRecords:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from django.contrib.auth import authenticate
 
@@ -28,4 +28,4 @@ def check_credentials(request: HttpRequest, email: str, password: str) -> User:
     if user is None:
         raise NotSignedIn("wrong_credentials", "This e-mail address and password do not belong together.")
     guard.succeeded()
-    return cast("User", user)
+    return user

@@ -62,12 +62,16 @@ class Window:
 
     def _count(self) -> int:
         try:
-            return cache.incr(self.key)
+            return int(cache.incr(self.key))
         except ValueError:
             # No window is open. `add` lets one of several callers open it; all then count in the same one.
             cache.add(self.key, 0, self.seconds)
             cache.set(self.key + ":until", clock.now().timestamp() + self.seconds, self.seconds)
-            return cache.incr(self.key)
+        try:
+            return int(cache.incr(self.key))
+        except ValueError:
+            # The cache was emptied just now: this call is the first of whatever window comes next.
+            return 1
 
     def _wait(self) -> int:
         until = cache.get(self.key + ":until") or clock.now().timestamp() + 1

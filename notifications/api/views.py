@@ -9,10 +9,9 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from accounts import clock
-from accounts.audit import record_reads
 from accounts.http.base import ApiView
 from accounts.http.query import bad_parameter
-from accounts.http.views import ListRecords, ReadRecord, RecordViewSet
+from accounts.http.views import ListRecords, PatientRecords, ReadRecord
 from accounts.refusals import Gone
 from notifications import alerts, follow_ups, resending
 from notifications.api import filters
@@ -22,23 +21,12 @@ from notifications.models import Alert, FollowUp, Message
 from notifications.queries import trend, visible_alerts, visible_follow_ups, visible_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
 
-class PatientRecords(ListRecords, ReadRecord, RecordViewSet):
-    """Records that belong to a patient: who was shown one is in the audit trail."""
-
-    def shown(self, records: Sequence[Any]) -> None:
-        """Write the reads down."""
-        rows = [(record.pk, record.patient_id) for record in records]
-        record_reads(self.user.pk, self.model._meta.db_table, rows)
-
-
 @extend_schema(tags=["notifications"])
-class MessageViewSet(PatientRecords):
+class MessageViewSet(ListRecords, ReadRecord, PatientRecords):
     """What patients were told and asked, are to be, and will not be, each with the reason."""
 
     model = Message
@@ -64,7 +52,7 @@ class MessageViewSet(PatientRecords):
 
 
 @extend_schema(tags=["follow-ups"])
-class FollowUpViewSet(PatientRecords):
+class FollowUpViewSet(ListRecords, ReadRecord, PatientRecords):
     """Questionnaires after sessions, with answers and scores."""
 
     model = FollowUp
@@ -143,7 +131,7 @@ class CheckInView(ApiView):
 
 
 @extend_schema(tags=["alerts"])
-class AlertViewSet(PatientRecords):
+class AlertViewSet(ListRecords, ReadRecord, PatientRecords):
     """Red flags for clinicians."""
 
     model = Alert

@@ -11,8 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from accounts import clock
-from accounts.audit import record_reads
-from accounts.http.views import CreateRecord, ListRecords, ReadRecord, RecordViewSet
+from accounts.http.views import CreateRecord, ListRecords, PatientRecords, ReadRecord
 from accounts.queries import visible_patients
 from accounts.refusals import Conflict
 from accounts.rights import is_staff
@@ -23,7 +22,7 @@ from sessions.models import Order, Plan, Series, Session, SessionEvent
 from sessions.queries import visible_orders, visible_plans, visible_series, visible_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from rest_framework import serializers
     from rest_framework.request import Request
@@ -31,15 +30,6 @@ if TYPE_CHECKING:
     from accounts.models import Patient
 
 WITH_SITE = ("site", "patient", "series__protocol")
-
-
-class PatientRecords(RecordViewSet):
-    """Records that belong to a patient: who was shown one is in the audit trail."""
-
-    def shown(self, records: Sequence[Any]) -> None:
-        """Write the reads down."""
-        rows = [(record.pk, record.patient_id) for record in records if record.patient_id is not None]
-        record_reads(self.user.pk, self.model._meta.db_table, rows)
 
 
 class OrderViewSet(CreateRecord, ListRecords, ReadRecord, PatientRecords):
