@@ -30,7 +30,8 @@ VALUES = re.compile(r"\b(DETAIL|CONTEXT|QUERY|STATEMENT|LINE \d+):.*", re.DOTALL
 REQUEST_ID = re.compile(r"[0-9a-fA-F-]{16,64}")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-logger = logging.getLogger(__name__)
+requests = logging.getLogger("requests")
+PROBES = re.compile(r"healthz/|metrics$")  # asked every few seconds; of interest only where they fail
 
 
 class HideTokens(logging.Filter):
@@ -107,7 +108,8 @@ class RequestLog:
             # The route and not the address: addresses hold tokens, and searches hold names.
             route = request.resolver_match.route if request.resolver_match else "-"
             took = round((time.monotonic() - begin) * 1000)
-            logger.info("%s %s %d %d ms", request.method, route, response.status_code, took)
+            if response.status_code >= 400 or not PROBES.match(route):
+                requests.info("%s %s %d %d ms", request.method, route, response.status_code, took)
         finally:
             request_id.reset(mark)
         response["X-Request-ID"] = name

@@ -127,7 +127,8 @@ WHITENOISE_AUTOREFRESH = False
 # Never the console in production: mails would count as sent, and the log would hold addresses and links.
 EMAIL_URL = env("EMAIL_URL", default="consolemail://" if DEVELOPMENT else "smtp://localhost:25")
 vars().update(env.email_url_config(EMAIL_URL))
-EMAIL_TIMEOUT = 10
+# Four steps of a delivery fit into one lease.
+EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="clinic@localhost.localdomain")
 SMS_URL = env("SMS_URL", default="")
 

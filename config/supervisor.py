@@ -187,27 +187,18 @@ class Supervisor:
         """Web server, worker and beat."""
         assert self.listener is not None
         fd = self.listener.fileno()
-        web = ["gunicorn", "config.wsgi", "--bind", f"fd://{fd}", "--worker-class", "gthread", "--workers", "2"]
-        web += [
-            "--threads",
-            "4",
-            "--preload",
-            "--graceful-timeout",
-            "5",
-            "--no-control-socket",
-            "--log-level",
-            "warning",
-        ]
+        web = f"gunicorn config.wsgi --bind fd://{fd} --worker-class gthread --workers 2 --threads 4 --preload".split()
+        web += "--graceful-timeout 5 --no-control-socket --log-level warning".split()
         celery = ["celery", "-A", "config.celery"]
-        worker = [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+        worker = [*celery, *"worker --loglevel INFO --concurrency 2 --without-gossip --without-mingle".split()]
         worker += ["--include", "config.pool"]
         beat = [*celery, "beat", "--loglevel", "INFO", "--schedule", str(self.data / "beat"), "--pidfile="]
 
-        def part(name: str, words: list[str], seconds: float, at_our_death: signal.Signals) -> Part:
+        def part(title: str, name: str, words: list[str], seconds: float, at_our_death: signal.Signals) -> Part:
             log = self.logs / f"{name}.log"
             command = [sys.executable, "-m", *words]
             return Part(
-                f"The {name}",
+                title,
                 lambda: launch(command, log, at_our_death, None, environment, ROOT, (fd,) if name == "web" else ()),
                 [(signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)],
                 log,
@@ -216,9 +207,9 @@ class Supervisor:
         worker_log = self.logs / "worker.log"
         self.worker_log_start = worker_log.stat().st_size if worker_log.exists() else 0
         # A worker that is asked politely would first end its tasks, which can take minutes.
-        self.begin(part("worker", worker, 10, signal.SIGKILL))
-        self.begin(part("web", web, 8, signal.SIGTERM))
-        self.begin(part("beat", beat, 5, signal.SIGTERM))
+        self.begin(part("The worker", "worker", worker, 10, signal.SIGKILL))
+        self.begin(part("The web server", "web", web, 8, signal.SIGTERM))
+        self.begin(part("The beat", "beat", beat, 5, signal.SIGTERM))
 
     def wait_for_service(self, environment: dict[str, str]) -> None:
         """Until web server and worker answer, however long the parts need; says so where that is long."""
@@ -239,7 +230,8 @@ class Supervisor:
     def worker_is_ready(self) -> bool:
         """Whether the worker says that it takes work. (To ask it over the broker costs a second of imports here.)"""
         with (self.logs / "worker.log").open("rb") as log:
-            log.seek(self.worker_log_start)
+            size = log.seek(0, os.SEEK_END)
+            log.seek(self.worker_log_start if self.worker_log_start <= size else 0)
             return b" ready." in log.read()
 
     def web_answers(self, environment: dict[str, str]) -> bool:
@@ -266,7 +258,7 @@ class Supervisor:
         """Every part, the servers last, when nobody needs them any more; then the folder is free again."""
         if self.parts:
             say("Stopping")
-        clients = [part for part in self.parts if part.name in ("The beat", "The worker", "The web")]
+        clients = [part for part in reversed(self.parts) if part.name not in ("PostgreSQL", "Valkey")]
         for part in clients:
             part.ask_to_stop()
         for part in clients:

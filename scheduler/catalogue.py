@@ -119,7 +119,7 @@ def _evidence(code: str, rows: Entry, not_sayable: Sequence[str], plans: Sequenc
         lines.append(f"{row}, clinic default, no published figure: {said['clinic_default']}")
         lines += [f"{row}, cannot be expressed: {item}" for item in said["not_sayable"]]
     lines += [f"{code}, cannot be expressed: {item}" for item in not_sayable]
-    lines += [f"Follow-up: {plan['evidence']} {plan['missing']}" for plan in plans]
+    lines += [line for plan in plans for line in (f"Follow-up: {plan['evidence']}", plan["missing"])]
     return [*lines, *book()["general"]["evidence"], *book()["general"]["not_sayable"]]
 
 

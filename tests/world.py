@@ -114,7 +114,7 @@ def make_world() -> World:
 def _people(world: World) -> None:
     clinic, organization = world.clinic, world.clinic.organization
     spare = factories.make_site(organization, clinic.users["admin"])
-    spare.staff.add(clinic.users["manager"])
+    spare.staff.set(user for role, user in clinic.users.items() if role != Role.PATIENT)
     neighbour, unknown = (factories.make_user(organization, Role.PATIENT) for _ in range(2))
     everything_but_admin = (Role.FRONT_DESK, Role.NURSE, Role.PRESCRIBER, Role.MANAGER, Role.AUDITOR)
     other_site = factories.make_site(organization, clinic.users["admin"])
@@ -260,10 +260,10 @@ def _plans(world: World) -> None:
         "clashing_plan": str(clashing.pk),
         "expired_plan": copied(plan, expires_at=now - HOUR),
         "booked_plan": copied(plan, booked_as_id=world.ids["series"]),
-        "held_plan": copied(clashing, **held, patient=None),
+        "held_plan": copied(clashing, **held, patient_id=None),
     }
     for _ in range(4):
-        copied(plan, **held, patient=None, sessions=[])
+        copied(plan, **held, patient_id=None, sessions=[])
     order = Order.objects.get(pk=world.ids["order"])
     assert order.sessions == len(plan.sessions)
 

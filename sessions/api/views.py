@@ -164,6 +164,7 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
     @action(detail=True, methods=["get"], filterset_class=None)
     def events(self, request: Request, **kwargs: Any) -> Response:
         """What happened to the session, oldest first."""
+        self.shown([self.record])
         return self.page(SessionEvent.objects.filter(session=self.record), shapes.EventSerializer)
 
     @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)

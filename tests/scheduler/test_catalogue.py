@@ -27,12 +27,48 @@ if TYPE_CHECKING:
 
     from tests.factories import Clinic
 
-ROWS = """
-    KET-TRD-3W KET-TRD-2W KET-TRD-100 KET-TRD-M KET-PTSD KET-PTSD-8 KET-CRPS KET-CRPS-T1 KET-CRPS-T2 KET-CRPS-T3
-    KET-CRPS-M KET-NEURO KET-TN KET-FIBRO-L KET-FIBRO-H KET-MIGR KET-CANCER KET-PAIN-M ESK-IND ESK-W ESK-M
-    IFX-IND IFX-M VDZ-IND VDZ-M FE-NDD FE-PDD IVIG-CIDP-L IVIG-CIDP-M IVIG-PI IVIG-ITP NTZ OCR-1 OCR-M ZOL-OP ZOL-ONC
-    CHEMO-28-3 CHEMO-21-2 RTX-1 RTX-2
-""".split()
+ROWS = (
+    "KET-TRD-3W",
+    "KET-TRD-2W",
+    "KET-TRD-100",
+    "KET-TRD-M",
+    "KET-PTSD",
+    "KET-PTSD-8",
+    "KET-CRPS",
+    "KET-CRPS-T1",
+    "KET-CRPS-T2",
+    "KET-CRPS-T3",
+    "KET-CRPS-M",
+    "KET-NEURO",
+    "KET-TN",
+    "KET-FIBRO-L",
+    "KET-FIBRO-H",
+    "KET-MIGR",
+    "KET-CANCER",
+    "KET-PAIN-M",
+    "ESK-IND",
+    "ESK-W",
+    "ESK-M",
+    "IFX-IND",
+    "IFX-M",
+    "VDZ-IND",
+    "VDZ-M",
+    "FE-NDD",
+    "FE-PDD",
+    "IVIG-CIDP-L",
+    "IVIG-CIDP-M",
+    "IVIG-PI",
+    "IVIG-ITP",
+    "NTZ",
+    "OCR-1",
+    "OCR-M",
+    "ZOL-OP",
+    "ZOL-ONC",
+    "CHEMO-28-3",
+    "CHEMO-21-2",
+    "RTX-1",
+    "RTX-2",
+)
 CODES = sorted({*ROWS, *catalogue.treatments()})
 PAGE = Path(__file__).parents[2] / "docs" / "catalogue.md"
 
@@ -191,8 +227,10 @@ def test_an_unknown_code_is_refused() -> None:
 def test_it_can_be_planned_in_a_clinic_where_all_is_free(code: str) -> None:
     phases = parse_phases(catalogue.entry(code)["phases"])
     to_place = visits(phases, None if phases[-1].sessions else 3)
-    horizon = sum(visit.gap.max_days for visit in to_place if visit.gap and visit.gap.after == visit.sequence - 1)
-    horizon += max((visit.gap.max_days for visit in to_place if visit.gap), default=0)
+    wanted: dict[int, int] = {1: 0}
+    for visit in to_place[1:]:
+        assert visit.gap is not None
+        wanted[visit.sequence] = wanted[visit.gap.after] + visit.gap.target_days
     slots = 8 * 12 + 3
     chairs = (chair("r"), chair("b", kind="bed"), chair("p", kind="private_room", features=("bed",)))
     days = [
@@ -203,7 +241,7 @@ def test_it_can_be_planned_in_a_clinic_where_all_is_free(code: str) -> None:
             nurses=(staff("n", max_acuity=8),),
             prescribers=(staff("p", role="prescriber"),),
         )
-        for number in range(horizon + 1)
+        for number in range(wanted[len(to_place)] + 1)
     ]
     (found,) = plan(to_place, days, Wishes(days[0].date, days[-1].date))
     assert len(found.sessions) == len(to_place)
@@ -241,10 +279,10 @@ def test_loading_again_changes_nothing_and_says_so(db: None) -> None:
 
 
 def test_what_the_clinic_has_under_a_code_is_left_alone(clinic: Clinic) -> None:
-    own = make_protocol(clinic.organization, clinic.users["prescriber"], code="NTZ", name="Our own")
+    own = make_protocol(clinic.organization, clinic.users["prescriber"], code="NTZ", indications=["ours"])
     loaded = {each.protocol.code: each for each in catalogue.load(clinic.organization)}
     assert (loaded["NTZ"].made, loaded["NTZ"].protocol) == (False, own)
-    assert [p.name for p in Protocol.objects.filter(organization=clinic.organization, code="NTZ")] == ["Our own"]
+    assert [p.indications for p in Protocol.objects.filter(organization=clinic.organization, code="NTZ")] == [["ours"]]
     assert loaded["OCR"].made
 
 

@@ -140,7 +140,6 @@ def test_a_series_has_each_number_once(level: IsolationLevel, ground: Ground, co
 FIXED = {
     "chair-goes-to-another-site": ("UPDATE scheduler_chair SET site_id = %(site)s WHERE id = %(chair)s", "chair"),
     "nurse-goes-to-another-site": ("UPDATE scheduler_provider SET site_id = %(site)s WHERE id = %(nurse)s", "provider"),
-    "nurse-becomes-prescriber": ("UPDATE scheduler_provider SET role = 'prescriber' WHERE id = %(nurse)s", "provider"),
     "series-goes-to-another-patient": (
         "UPDATE infusion_sessions_series SET patient_id = %(patient)s WHERE id = %(series)s",
         "series",

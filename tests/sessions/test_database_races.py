@@ -150,7 +150,7 @@ def test_limits_sink_only_where_the_latest_bookings_are_seen(
     connection = connect(IsolationLevel.REPEATABLE_READ)
     nurse = ground.clinic.nurses[0].id
     limit(connection, nurse, column, enough + 20)
-    with refused("provider_limits_level"):
+    with refused("provider_at_read_committed"):
         limit(connection, nurse, column, enough)
 
 
@@ -180,3 +180,23 @@ def test_a_lower_limit_waits_for_a_booking_that_is_checked(
     wait_until_blocked(connect(IsolationLevel.READ_COMMITTED), lowering)
     booking.commit()
     assert lost(end.result(30), "nurse_capacity", IsolationLevel.READ_COMMITTED)
+
+
+def test_a_role_changes_only_while_no_session_needs_it(ground: Ground, connect: Connect) -> None:
+    connection = connect(IsolationLevel.READ_COMMITTED)
+    nurse, busy = ground.clinic.nurses[1].id, ground.clinic.nurses[0].id
+    statement = "UPDATE scheduler_provider SET role = 'prescriber' WHERE id = %s"
+    put(connection, *two_at_once(ground))
+    check(connection)
+    connection.execute(statement, [nurse])
+    check(connection)
+    with refused("provider_role_in_use"):
+        connection.execute(statement, [busy])
+        check(connection)
+
+
+def test_a_role_changes_only_where_the_latest_bookings_are_seen(ground: Ground, connect: Connect) -> None:
+    connection = connect(IsolationLevel.REPEATABLE_READ)
+    with refused("provider_at_read_committed"):
+        connection.execute("UPDATE scheduler_provider SET role = 'nurse' WHERE id = %s", [ground.small.id])
+        check(connection)
