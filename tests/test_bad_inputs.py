@@ -147,7 +147,11 @@ PLAN: Final = "POST plans/"
 PROTOCOLS = ("POST protocols/", "PATCH protocols/{draft}/")
 SPANS: Fields = {
     f"{method}{room}": ("start", "end")
-    for room, one in (("site-closures/", "site_closure"), ("chair-closures/", "chair_closure"), ("time-off/", "time_off"))
+    for room, one in (
+        ("site-closures/", "site_closure"),
+        ("chair-closures/", "chair_closure"),
+        ("time-off/", "time_off"),
+    )
     for method, room in (("POST ", room), ("PATCH ", f"{room}{{{one}}}/"))
 }
 INSTANTS: Fields = {**SPANS, RESCHEDULE: ("start",)}
@@ -224,14 +228,13 @@ OPEN: Final = "GET follow-ups/{follow_up_token}/"
 
 POSTS = [operation for operation in WRITES if operation.method == "POST"]
 NEEDS_A_BODY = [
-    operation
-    for operation in POSTS
-    if operation.body and not operation.path.endswith(("/release/", "/discharge/"))
+    operation for operation in POSTS if operation.body and not operation.path.endswith(("/release/", "/discharge/"))
 ]
 CHANGES_A_VERSION = [
     operation
     for operation in WRITES
-    if operation.method in {"PATCH", "DELETE"} or (operation.record and operation.path.startswith(("sessions", "series")))
+    if operation.method in {"PATCH", "DELETE"}
+    or (operation.record and operation.path.startswith(("sessions", "series")))
 ]
 PAGES = [each for each in READS if each.right and each.right.endswith((".list", ".events")) and "?" not in each.path]
 ANSWERING_JSON = [each for each in READS if each.path not in {"schema/", "docs/"}]
@@ -277,14 +280,20 @@ def instants() -> Iterator[Row]:
     ):
         yield values(number, what, DATES, bad, 400, code)
     yield values(16, "an end that is null", {name: ("end",) for name in SPANS}, None, 400, "null")
-    yield values(15, "an end before the start", {n: ("end",) for n in SPANS}, "2026-01-01T00:00:00Z", 400, "empty_range")
+    yield values(
+        15, "an end before the start", {n: ("end",) for n in SPANS}, "2026-01-01T00:00:00Z", 400, "empty_range"
+    )
     yield values(
         15, "an end at the start", {n: ("end",) for n in SPANS if n.startswith("POST")},
         lambda world: instant(world, 201), 400, "empty_range",
     )  # fmt: skip
-    yield values(15, "a window that is reversed", {PLAN: ("latest_date",)}, lambda w: date_of(w, 20), 400, "empty_range")
+    yield values(
+        15, "a window that is reversed", {PLAN: ("latest_date",)}, lambda w: date_of(w, 20), 400, "empty_range"
+    )
     yield values(15, "a part of the day that is empty", {PLAN: (TIMES[PLAN][1],)}, "08:00", 400, "empty_range")
-    yield values(15, "hours that are reversed", {"POST sites/": ("opening_hours/0/closes",)}, "07:00", 400, "empty_range")
+    yield values(
+        15, "hours that are reversed", {"POST sites/": ("opening_hours/0/closes",)}, "07:00", 400, "empty_range"
+    )
 
 
 def starts() -> Iterator[Row]:
@@ -313,11 +322,17 @@ def starts() -> Iterator[Row]:
         ("a span too long", "spanned", 13, "span"),
     ):
         body = {"start": day}
-        yield on_record(29, what, RESCHEDULE, record, 422, code, lambda w, body=body: {"start": instant(w, body["start"])})
+        yield on_record(
+            29, what, RESCHEDULE, record, 422, code, lambda w, body=body: {"start": instant(w, body["start"])}
+        )
     yield values(12, "a window from yesterday", {PLAN: ("earliest_date",)}, lambda w: ago(2), 422, "in_past")
     yield values(12, "an order that has run out", {"POST orders/": ("valid_until",)}, lambda w: ago(2), 422, "in_past")
-    yield values(13, "a window beyond 548 days", {PLAN: ("latest_date",)}, lambda w: date_of(w, 560), 422, "beyond_horizon")
-    yield values(13, "a window of 401 days", {PLAN: ("latest_date",)}, lambda w: date_of(w, 422), 422, "window_too_long")
+    yield values(
+        13, "a window beyond 548 days", {PLAN: ("latest_date",)}, lambda w: date_of(w, 560), 422, "beyond_horizon"
+    )
+    yield values(
+        13, "a window of 401 days", {PLAN: ("latest_date",)}, lambda w: date_of(w, 422), 422, "window_too_long"
+    )
 
 
 def ago(days: int) -> str:
@@ -429,7 +444,9 @@ def booking() -> Iterator[Row]:
         # The state comes before the body.
         yield on_record(number, f"{what}, with a body that is wrong", name, record, 409, code, {"foo": 1})
     yield on_record(37, "a start where it is already", RESCHEDULE, "booked", 409, "already_done", at_its_start)
-    yield values(37, "a gate that there is not", {"POST sessions/{arrived}/gates/": ("gate",)}, "weather", 422, "unknown_gate")
+    yield values(
+        37, "a gate that there is not", {"POST sessions/{arrived}/gates/": ("gate",)}, "weather", 422, "unknown_gate"
+    )
     for name in (PLAN, "POST orders/"):
         for kind in ("draft", "retired"):
             yield values(
@@ -477,7 +494,9 @@ def headers() -> Iterator[Row]:
         yield differing(number, what, WRITES, 415, "unsupported_media_type", body=b'{"foo": 1}', content_type=kind)
     yield differing(52, "no kind", WRITES, 415, "unsupported_media_type", body=b'{"foo": 1}', content_type="")
     bogus = "application/json; charset=bogus"
-    yield differing(53, "a bogus charset", WRITES, 415, "unsupported_media_type", body=b'{"foo": 1}', content_type=bogus)
+    yield differing(
+        53, "a bogus charset", WRITES, 415, "unsupported_media_type", body=b'{"foo": 1}', content_type=bogus
+    )
     packed = {"Content-Encoding": "gzip"}
     yield differing(55, "packed", WRITES, 415, "unsupported_media_type", body=b'{"foo": 1}', headers=packed)
     picture = {"Accept": "image/png"}
@@ -549,7 +568,9 @@ def texts() -> Iterator[Row]:
     ):  # fmt: skip
         yield values(number, f"{what} for an answer", item, bad, 400, code)
     yield values(60, "a question that there is not", {ANSWER: ("answers/peg_4",)}, 1, 400, "unknown_item")
-    yield values(60, "a question left out", {ANSWER: ("answers",)}, {"peg_pain": 1, "peg_enjoyment": 1}, 400, "required")
+    yield values(
+        60, "a question left out", {ANSWER: ("answers",)}, {"peg_pain": 1, "peg_enjoyment": 1}, 400, "required"
+    )
     yield values(60, "a list of answers", {ANSWER: ("answers",)}, [4, 3, 5], 400, "type")
     yield on_record(64, "answers after a cancelled visit", ANSWER, "not_asked_token", 409, "not_asked")
     yield on_record(64, "questions after a cancelled visit", OPEN, "not_asked_token", 409, "not_asked")

@@ -5,10 +5,8 @@ Dates are relative to the day on which it is made. Everybody and everything in i
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -19,6 +17,7 @@ from accounts import clock
 from accounts.models import Organization, Patient, Role, Site, User
 from notifications import follow_links, follow_ups, instruments, reconcile
 from notifications.models import FollowUp
+from scheduler.catalogue import entry
 from scheduler.models import AvailabilityRule, Chair, ChairKind, Protocol, Provider, ProviderRole
 from scheduler.planner import Wishes
 from scheduler.protocols import create_protocol
@@ -152,8 +151,9 @@ def _provider(
 
 
 def _protocols(prescriber: User) -> dict[str, Protocol]:
-    rows = json.loads(Path(__file__).with_name("demo_protocols.json").read_text(encoding="utf-8"))
-    return {row["code"]: create_protocol(prescriber, {**row, "status": "approved"}) for row in rows}
+    """What the patients below follow: taken from the catalogue, and approved by the clinic's prescriber."""
+    codes = dict.fromkeys(row[3] for row in PATIENTS)
+    return {code: create_protocol(prescriber, {**entry(code), "status": "approved"}) for code in codes}
 
 
 def _series(

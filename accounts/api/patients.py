@@ -113,9 +113,12 @@ EXAMPLE = OpenApiExample(
     },
     request_only=True,
 )
+EXAMPLE_OF_A_CHANGE = OpenApiExample("Another number", value={"phone": "+13125550143"}, request_only=True)
 
 
-@extend_schema_view(create=extend_schema(examples=[EXAMPLE]))
+@extend_schema_view(
+    create=extend_schema(examples=[EXAMPLE]), partial_update=extend_schema(examples=[EXAMPLE_OF_A_CHANGE])
+)
 @extend_schema(tags=["patients"])
 class PatientViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, RecordViewSet):
     """Patients of the caller's sites; a patient sees and changes parts of their own record. All reading is recorded."""

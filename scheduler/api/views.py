@@ -102,7 +102,10 @@ class SupplyViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, RemoveR
             return super().destroy(request, *args, **kwargs)
 
 
-@extend_schema_view(create=extend_schema(examples=[examples.SITE]))
+@extend_schema_view(
+    create=extend_schema(examples=[examples.SITE]),
+    partial_update=extend_schema(examples=[examples.SITE_CHANGE]),
+)
 @extend_schema(tags=["sites"])
 class SiteViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, RemoveRecord, RecordViewSet):
     """Clinic locations with their time zone and opening hours."""
@@ -130,7 +133,10 @@ class SiteViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, RemoveRec
         return sites.change_site(serializer.instance.pk, serializer.validated_data)
 
 
-@extend_schema_view(create=extend_schema(examples=[examples.SITE_CLOSURE]))
+@extend_schema_view(
+    create=extend_schema(examples=[examples.SITE_CLOSURE]),
+    partial_update=extend_schema(examples=[examples.SITE_CLOSURE_CHANGE]),
+)
 @extend_schema(tags=["sites"])
 class SiteClosureViewSet(SupplyViewSet):
     """Times in which a whole site is closed."""
@@ -141,7 +147,10 @@ class SiteClosureViewSet(SupplyViewSet):
     creating_takes_away = True
 
 
-@extend_schema_view(create=extend_schema(examples=[examples.CHAIR]))
+@extend_schema_view(
+    create=extend_schema(examples=[examples.CHAIR]),
+    partial_update=extend_schema(examples=[examples.CHAIR_CHANGE]),
+)
 @extend_schema(tags=["chairs"])
 class ChairViewSet(SupplyViewSet):
     """Places where infusions are given."""
@@ -151,7 +160,10 @@ class ChairViewSet(SupplyViewSet):
     filterset_class = filters.ChairFilters
 
 
-@extend_schema_view(create=extend_schema(examples=[examples.CHAIR_CLOSURE]))
+@extend_schema_view(
+    create=extend_schema(examples=[examples.CHAIR_CLOSURE]),
+    partial_update=extend_schema(examples=[examples.CHAIR_CLOSURE_CHANGE]),
+)
 @extend_schema(tags=["chairs"])
 class ChairClosureViewSet(SupplyViewSet):
     """Times in which one chair cannot be used."""
@@ -163,7 +175,10 @@ class ChairClosureViewSet(SupplyViewSet):
     creating_takes_away = True
 
 
-@extend_schema_view(create=extend_schema(examples=[examples.PROVIDER]))
+@extend_schema_view(
+    create=extend_schema(examples=[examples.PROVIDER]),
+    partial_update=extend_schema(examples=[examples.PROVIDER_CHANGE]),
+)
 @extend_schema(tags=["providers"])
 class ProviderViewSet(SupplyViewSet):
     """Nurses and prescribers at a site."""
@@ -184,7 +199,10 @@ class OwnHours(SupplyViewSet):
             raise Forbidden("not_your_hours", "You may change only your own hours.")
 
 
-@extend_schema_view(create=extend_schema(examples=[examples.AVAILABILITY_RULE]))
+@extend_schema_view(
+    create=extend_schema(examples=[examples.AVAILABILITY_RULE]),
+    partial_update=extend_schema(examples=[examples.AVAILABILITY_RULE_CHANGE]),
+)
 @extend_schema(tags=["providers"])
 class AvailabilityRuleViewSet(OwnHours):
     """Weekly shifts in the site's wall time."""
@@ -200,7 +218,10 @@ class AvailabilityRuleViewSet(OwnHours):
         return record
 
 
-@extend_schema_view(create=extend_schema(examples=[examples.TIME_OFF]))
+@extend_schema_view(
+    create=extend_schema(examples=[examples.TIME_OFF]),
+    partial_update=extend_schema(examples=[examples.TIME_OFF_CHANGE]),
+)
 @extend_schema(tags=["providers"])
 class TimeOffViewSet(OwnHours):
     """Times in which a provider does not work."""
@@ -217,7 +238,8 @@ class TimeOffViewSet(OwnHours):
         responses={
             200: shapes.ProtocolSerializer,
             201: OpenApiResponse(shapes.ProtocolSerializer, description="A new version, with an id of its own."),
-        }
+        },
+        examples=[examples.PROTOCOL_CHANGE],
     ),
 )
 @extend_schema(tags=["protocols"])

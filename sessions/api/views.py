@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -16,7 +16,7 @@ from accounts.queries import visible_patients
 from accounts.refusals import Conflict
 from accounts.rights import is_staff
 from sessions import booking, holds, lifecycle, moving, orders, planning
-from sessions.api import filters
+from sessions.api import examples, filters
 from sessions.api import serializers as shapes
 from sessions.models import Order, Plan, Series, Session, SessionEvent
 from sessions.queries import visible_orders, visible_plans, visible_series, visible_sessions
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 WITH_SITE = ("site", "patient", "series__protocol")
 
 
+@extend_schema_view(create=extend_schema(examples=[examples.ORDER]))
 class OrderViewSet(CreateRecord, ListRecords, ReadRecord, PatientRecords):
     """What prescribers have ordered."""
 
@@ -58,7 +59,9 @@ class PlanViewSet(ReadRecord, PatientRecords):
         """Plans that the caller made, and those of the sites where they work."""
         return visible_plans(self.user).select_related("site", "protocol", "patient")
 
-    @extend_schema(request=shapes.PlanRequestSerializer, responses=shapes.ProposalSerializer)
+    @extend_schema(
+        request=shapes.PlanRequestSerializer, responses={200: shapes.ProposalSerializer}, examples=[examples.PLANS]
+    )
     def create(self, request: Request) -> Response:
         """Find the best whole series; where there is none, say why."""
         asked = self.body(shapes.PlanRequestSerializer)
@@ -99,7 +102,7 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
         in_order = Prefetch("sessions", Session.objects.order_by("sequence"))
         return visible_series(self.user).select_related("site", "patient").prefetch_related(in_order)
 
-    @extend_schema(request=shapes.BookSerializer, responses={201: shapes.SeriesSerializer})
+    @extend_schema(request=shapes.BookSerializer, responses={201: shapes.SeriesSerializer}, examples=[examples.SERIES])
     def create(self, request: Request) -> Response:
         """Book a plan: all of its sessions or none. A race lost is a 409 with fresh `plans`."""
         asked = self.body(shapes.BookSerializer)
@@ -117,14 +120,16 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
                 lost.extra["plans"] = shapes.PlanSerializer(lost.extra["plans"], many=True).data
             raise
 
-    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SeriesSerializer)
+    @extend_schema(
+        request=shapes.ReasonedSerializer, responses=shapes.SeriesSerializer, examples=[examples.CANCEL_SERIES]
+    )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Cancel all sessions to come."""
         reason = self.body(shapes.ReasonedSerializer)["reason"]
         return self.show(lifecycle.cancel_series(self.record, reason, self.user, clock.now(), expected=self.expected))
 
-    @extend_schema(request=shapes.ReleaseSerializer, responses=shapes.SeriesSerializer)
+    @extend_schema(request=shapes.ReleaseSerializer, responses=shapes.SeriesSerializer, examples=[examples.RELEASE])
     @action(detail=True, methods=["post"])
     def release(self, request: Request, **kwargs: Any) -> Response:
         """Let a series go on that waited for a clinician."""
@@ -173,7 +178,9 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         """The patient says that they will come."""
         return self._verb(shapes.NothingSerializer, lifecycle.confirm)
 
-    @extend_schema(request=shapes.RescheduleSerializer, responses=shapes.SessionSerializer)
+    @extend_schema(
+        request=shapes.RescheduleSerializer, responses=shapes.SessionSerializer, examples=[examples.RESCHEDULE]
+    )
     @action(detail=True, methods=["post"])
     def reschedule(self, request: Request, **kwargs: Any) -> Response:
         """Move the session to another start."""
@@ -182,7 +189,7 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         start = datetime.fromisoformat(self.body_data["start"])
         return self.show(moving.reschedule(self.record, start, self.user, clock.now(), expected=self.expected))
 
-    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer)
+    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer, examples=[examples.CANCEL])
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Cancel the session."""
@@ -194,7 +201,7 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         """The patient is here."""
         return self._verb(shapes.NothingSerializer, lifecycle.arrive)
 
-    @extend_schema(request=shapes.GateSerializer, responses=shapes.SessionSerializer)
+    @extend_schema(request=shapes.GateSerializer, responses=shapes.SessionSerializer, examples=[examples.GATE])
     @action(detail=True, methods=["post"])
     def gates(self, request: Request, **kwargs: Any) -> Response:
         """Say whether one of the protocol's gates is met."""
@@ -218,7 +225,7 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         """The infusion goes on."""
         return self._verb(shapes.NothingSerializer, lifecycle.resume)
 
-    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer)
+    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer, examples=[examples.STOP])
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, **kwargs: Any) -> Response:
         """The infusion is broken off."""
@@ -230,7 +237,9 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         """The infusion is complete."""
         return self._verb(shapes.NothingSerializer, lifecycle.finish_infusion)
 
-    @extend_schema(request=shapes.DischargeSerializer, responses=shapes.SessionSerializer)
+    @extend_schema(
+        request=shapes.DischargeSerializer, responses=shapes.SessionSerializer, examples=[examples.DISCHARGE]
+    )
     @action(detail=True, methods=["post"])
     def discharge(self, request: Request, **kwargs: Any) -> Response:
         """The patient goes home."""

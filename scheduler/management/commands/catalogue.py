@@ -77,6 +77,11 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
+ANCHORS = {
+    "previous": "the session before",
+    "series_start": "the start of the series",
+    "cycle_start": "the start of the cycle",
+}
 HEAD = """\
 # The catalogue of protocols
 
@@ -141,14 +146,14 @@ def _spacing(spacing: dict[str, Any] | None) -> str:
         return "none: one session"
     match spacing["anchor"]:
         case "previous":
-            text = f"{_days(spacing)} after the session before"
+            text = f"{_days(spacing)} after {ANCHORS['previous']}"
         case "series_start":
             text = f"days {spacing['target_days']} of the series, {_slack(spacing)}"
         case _:
             text = f"days {spacing['target_days']} of a cycle of {spacing['cycle_days']}, {_slack(spacing)}"
             text += f"; a cycle {_slack(spacing, 'cycle_')}"
     if "first" in spacing:
-        text += f"; the first {_days(spacing['first'])} after {spacing['first']['anchor'].replace('_', ' ')}"
+        text += f"; the first {_days(spacing['first'])} after {ANCHORS[spacing['first']['anchor']]}"
     if "max_span_days" in spacing:
         text += f"; all within {spacing['max_span_days']} days"
     return text + (f"; late: {spacing['late_policy']}" if "late_policy" in spacing else "")

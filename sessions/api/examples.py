@@ -1,0 +1,49 @@
+"""Bodies that the API's description shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+
+def _body(name: str, value: dict[str, Any]) -> OpenApiExample:
+    return OpenApiExample(name, value=value, request_only=True)
+
+
+A_SITE = "01890a5d-ac96-774b-bcce-b302099a8057"
+A_NURSE = "01890a5d-ac96-774b-bcce-b302099a8059"
+A_PATIENT = "01890a5d-ac96-774b-bcce-b302099a805a"
+A_PROTOCOL = "01890a5d-ac96-774b-bcce-b302099a805b"
+A_PLAN = "01890a5d-ac96-774b-bcce-b302099a805c"
+
+ORDER = _body(
+    "Six sessions within the year",
+    {"patient": A_PATIENT, "protocol": A_PROTOCOL, "sessions": 6, "valid_until": "2027-12-31"},
+)
+PLANS = _body(
+    "Mornings from Monday to Thursday with one nurse",
+    {
+        "protocol": A_PROTOCOL,
+        "site": A_SITE,
+        "patient": A_PATIENT,
+        "earliest_date": "2027-01-04",
+        "latest_date": "2027-02-26",
+        "preferences": {
+            "weekdays": [0, 1, 2, 3],
+            "time_windows": [{"from": "08:00", "until": "13:00"}],
+            "provider": A_NURSE,
+            "chair_kind": "recliner",
+            "same_time_of_day": True,
+        },
+        "limit": 3,
+    },
+)
+SERIES = _body("Book a plan", {"patient": A_PATIENT, "protocol": A_PROTOCOL, "plan": A_PLAN})
+CANCEL_SERIES = _body("The patient moves away", {"reason": "Moves to another city"})
+RELEASE = _body("Seen by a prescriber", {"reason": "Missed one session; the course goes on as planned"})
+RESCHEDULE = _body("Another morning", {"start": "2027-01-05T09:30:00-06:00"})
+CANCEL = _body("The patient cannot come", {"reason": "Has a cold"})
+STOP = _body("The infusion is not borne", {"reason": "Nausea that does not pass"})
+GATE = _body("Consent is signed", {"gate": "consent", "outcome": "met", "note": ""})
+DISCHARGE = _body("Home with an escort", {"escort_name": "Bo Example", "score": 10})
