@@ -188,9 +188,12 @@ class Supervisor:
         assert self.listener is not None
         fd = self.listener.fileno()
         web = f"gunicorn config.wsgi --bind fd://{fd} --worker-class gthread --workers 2 --threads 4 --preload".split()
-        web += "--graceful-timeout 5 --no-control-socket --log-level warning".split()
+        web += ["--graceful-timeout", "5", "--no-control-socket", "--log-level", "warning"]
         celery = ["celery", "-A", "config.celery"]
-        worker = [*celery, *"worker --loglevel INFO --concurrency 2 --without-gossip --without-mingle".split()]
+        worker = [
+            *celery,
+            *["worker", "--loglevel", "INFO", "--concurrency", "2", "--without-gossip", "--without-mingle"],
+        ]
         worker += ["--include", "config.pool"]
         beat = [*celery, "beat", "--loglevel", "INFO", "--schedule", str(self.data / "beat"), "--pidfile="]
 

@@ -17,6 +17,7 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
+import config.celery  # noqa: F401  (tells Celery which broker there is, as worker and beat are told)
 from accounts import clock
 from config.embedded import wheel_folder
 from notifications import delivery, reconcile, tasks
@@ -36,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 SERVER = urlsplit(os.environ["DATABASE_URL"])
 REMINDER = [{"hours_before": 2160, "channels": ["email"]}]
-SEND = "from notifications import delivery, tasks; tasks.tick(); [None for _ in iter(delivery.send_batch, 0)]"
+SEND = "import config.celery; from notifications import delivery, tasks; tasks.tick(); [None for _ in iter(delivery.send_batch, 0)]"
 
 
 def address(database: str) -> str:

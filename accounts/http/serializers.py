@@ -113,6 +113,8 @@ class StrictModelSerializer(_Strict, serializers.ModelSerializer):
             declared = field_name in getattr(self.Meta, "read_only_fields", ())
             assert declared, f"{type(self).__name__}.{field_name}: declare it as a ReferenceField, or as read-only"
             kwargs = {"read_only": True, **({"many": True} if kwargs.get("many") else {})}
+            if relation_info.model_field is not None and relation_info.model_field.null:
+                kwargs["allow_null"] = True
         return field_class, kwargs
 
     def get_unique_together_validators(self) -> list[Any]:

@@ -83,12 +83,14 @@ SITE_CHANGE = _body(
     "Saturdays too",
     {"opening_hours": [{"weekday": day, "opens": "08:00", "closes": "18:00"} for day in range(6)]},
 )
-SITE_CLOSURE_CHANGE = _body("Half a day", {"end": "2027-07-05T13:00:00-05:00"})
+SITE_CLOSURE_CHANGE = _body("Half a day", {"start": "2027-07-05T00:00:00-05:00", "end": "2027-07-05T13:00:00-05:00"})
 CHAIR_CHANGE = _body("A monitor was added", {"features": ["cardiac_monitor", "near_window"]})
-CHAIR_CLOSURE_CHANGE = _body("It takes longer", {"end": "2027-01-04T16:00:00-06:00"})
+CHAIR_CLOSURE_CHANGE = _body(
+    "It takes longer", {"start": "2027-01-04T08:00:00-06:00", "end": "2027-01-04T16:00:00-06:00"}
+)
 PROVIDER_CHANGE = _body("One patient more at once", {"capacity": 4})
 AVAILABILITY_RULE_CHANGE = _body("An hour longer", {"end_time": "20:00"})
-TIME_OFF_CHANGE = _body("Back at noon", {"end": "2027-01-04T12:00:00-06:00"})
+TIME_OFF_CHANGE = _body("Back at noon", {"start": "2027-01-04T00:00:00-06:00", "end": "2027-01-04T12:00:00-06:00"})
 PROTOCOL_CHANGE = _body(
     "A reminder two days before", {"reminders": [{"hours_before": 48, "channels": ["email", "sms"]}]}
 )
