@@ -8,8 +8,7 @@ COPY requirements.txt .
 RUN /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
 
 FROM python:${PYTHON}-slim
-# PYTHONTZPATH: time zones come from the locked tzdata and not from whatever the base image holds.
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONTZPATH="" STATIC_ROOT=/app/static
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 STATIC_ROOT=/app/static
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY . .

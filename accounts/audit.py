@@ -49,10 +49,27 @@ def record_reads(actor: UUID | None, record_type: str, rows: Iterable[tuple[UUID
 
 def audited(*tables: str) -> migrations.RunSQL:
     """Return the migration step that puts the audit trigger on these tables."""
-    make = "CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON {0} FOR EACH ROW EXECUTE FUNCTION accounts_audit()"
-    drop = "DROP TRIGGER audit ON {0}"
+    make = (
+        "CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON {0} FOR EACH ROW EXECUTE FUNCTION accounts_audit();"
+        # Emptying a table passes by every row's trigger.
+        "CREATE TRIGGER not_emptied BEFORE TRUNCATE ON {0} FOR EACH STATEMENT EXECUTE FUNCTION accounts_not_emptied()"
+    )
+    drop = "DROP TRIGGER audit ON {0}; DROP TRIGGER not_emptied ON {0}"
     return migrations.RunSQL(
         [make.format(table) for table in tables], [drop.format(table) for table in reversed(tables)]
+    )
+
+
+def fixed(table: str, name: str, *columns: str) -> migrations.RunSQL:
+    """Return the migration step after which these columns of a row keep the value that they were made with.
+
+    A change is refused by the rule `name`.
+    """
+    changed = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in columns)
+    return migrations.RunSQL(
+        f"CREATE TRIGGER fixed BEFORE UPDATE OF {', '.join(columns)} ON {table} "
+        f"FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION accounts_fixed('{name}')",
+        f"DROP TRIGGER fixed ON {table}",
     )
 
 

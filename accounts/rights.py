@@ -77,8 +77,6 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "alerts.list": CARE,
     "alerts.retrieve": CARE,
     "alerts.acknowledge": CARE,
-    "audit-entries.list": frozenset({MANAGER, AUDITOR}),
-    "me.retrieve": EVERYBODY,
 }
 
 

@@ -316,10 +316,7 @@ def cancel_series(series: Series, reason: str, actor: User, now: datetime, expec
         days = {local_date(at, zone) for at in starts}
         lock_for_booking(series.patient_id, series.site_id, days, series.sessions.values_list("pk", flat=True))
         series = _lock_series(series, expected)
-        if series.status in (SeriesStatus.CANCELLED, SeriesStatus.COMPLETED):
-            raise Conflict("already_done", "This series has ended already.")
-        if series.sessions.exclude(status__in=[*ENDED, *TO_COME]).exists():
-            raise Conflict("session_running", "A session of this series is under way; it has to end first.")
+        check_can_be_cancelled(series)
         for session in series.sessions.filter(status__in=TO_COME).order_by("pk"):
             before = events.standing(session)
             session.status = SessionStatus.CANCELLED
@@ -329,6 +326,20 @@ def cancel_series(series: Series, reason: str, actor: User, now: datetime, expec
         series.save(update_fields=["status"])
         check_constraints()
     return series
+
+
+def check_can_be_cancelled(series: Series) -> None:
+    """Refuse to cancel a series that has ended, or of which a session is under way; see `cancel_series`."""
+    if series.status in (SeriesStatus.CANCELLED, SeriesStatus.COMPLETED):
+        raise Conflict("already_done", "This series has ended already.")
+    if series.sessions.exclude(status__in=[*ENDED, *TO_COME]).exists():
+        raise Conflict("session_running", "A session of this series is under way; it has to end first.")
+
+
+def check_waits_for_release(series: Series) -> None:
+    """Refuse to release a series that nothing keeps from going on."""
+    if series.status not in (SeriesStatus.NEEDS_REVIEW, SeriesStatus.ON_HOLD):
+        raise Conflict("not_held", "Nothing keeps this series from going on.")
 
 
 def _lock_series(series: Series, expected: Versions) -> Series:
@@ -346,8 +357,7 @@ def release_series(series: Series, expected: Versions = None) -> Series:
     """
     with transaction.atomic():
         series = _lock_series(series, expected)
-        if series.status not in (SeriesStatus.NEEDS_REVIEW, SeriesStatus.ON_HOLD):
-            raise Conflict("not_held", "Nothing keeps this series from going on.")
+        check_waits_for_release(series)
         series.status = SeriesStatus.ACTIVE
         series.save(update_fields=["status"])
     return series

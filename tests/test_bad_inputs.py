@@ -413,9 +413,10 @@ def booking() -> Iterator[Row]:
     yield Row(34, "a plan that somebody holds", 409, "plan_held", booked_instead("held_plan"), may_change=PLANS)
     yield Row(32, "one session of six clashes", 409, "patient_busy", booked_instead("clashing_plan"), may_change=PLANS)
     hold = "POST plans/{plan}/hold/"
-    yield on_record(34, "a hold of what has expired", hold, "expired_plan", 409, "plan_expired")
-    yield on_record(34, "a hold of what is booked", hold, "booked_plan", 409, "plan_booked")
-    yield on_record(34, "a hold of what is held", hold, "held_plan", 409, "plan_held")
+    for what in ("expired", "booked", "held"):
+        for body in (None, {"foo": 1}):
+            name = f"a hold of what is {what}{', with a body that is wrong' if body else ''}"
+            yield on_record(34, name, hold, f"{what}_plan", 409, f"plan_{what}", body)
     for ttl in (0, -1, 14_400):
         yield differing(35, f"a hold for {ttl} minutes", [BY_NAME[hold]], 400, "unknown_field", body={"ttl": ttl})
     yield differing(36, "a sixth hold", [BY_NAME[hold]], 429, "too_many_holds", role="manager")
@@ -602,7 +603,7 @@ def texts() -> Iterator[Row]:
         yield values(71, f"{what} for an e-mail address", E_MAILS, bad, 400, code)
     for what, bad, code in (
         ("letters", "+1312CALLNOW", "invalid"), ("no country", "312-555-0142", "invalid"),
-        ("premium rate", "+19005551234", "premium_rate"), ("16 digits", "+1312555014212345", "max_length"),
+        ("premium rate", "+19005551234", "premium_rate"), ("16 digits", "+1312555014212345", "invalid"),
         ("an extension", "+13125550142x5", "invalid"), ("a country that there is not", "+99912345678", "invalid"),
     ):  # fmt: skip
         yield values(72, f"{what} for a phone", PHONES, bad, 400, code)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django.test import Client
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
     from rest_framework.test import APIClient
 
     from tests.catcher import Catcher, Mail
@@ -177,7 +177,7 @@ def test_a_planted_patient_is_found_nowhere_but_in_the_database(
     catcher: Catcher,
     log: Log,
     postgres_log: Callable[[], str],
-    settings: SettingsWrapper,
+    settings: Settings,
     tmp_path: Path,
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -206,7 +206,7 @@ def test_a_planted_patient_is_found_nowhere_but_in_the_database(
     assert client.get("/ZZPHI-given/").status_code == 404
 
     assert Session.objects.get(pk=first).patient.given_name == PERSON["given_name"]
-    assert PERSON["phone"] in (tmp_path / "sms.jsonl").read_text()
+    assert str(PERSON["phone"]) in (tmp_path / "sms.jsonl").read_text()
     assert "zzphi-mail" in str(mail.message["To"])
     told = {
         "log": log.text(),

@@ -21,7 +21,7 @@ import psutil
 import psycopg
 import pytest
 import redis
-import yaml  # type: ignore[import-untyped]
+import yaml
 from psycopg import sql
 
 if TYPE_CHECKING:
@@ -54,11 +54,13 @@ class Stack:
 
     def __init__(self, folder: Path, database_url: str, redis_url: str) -> None:
         self.app = folder / "app"
+        self.app.mkdir()
         for name in re.findall(r"(?m)^!(\S+)$", (ROOT / ".dockerignore").read_text()):
-            source = ROOT / name
-            copy: Callable[..., Any] = shutil.copytree if source.is_dir() else shutil.copy
-            (self.app).mkdir(exist_ok=True)
-            copy(source, self.app / name)
+            source, target = ROOT / name, self.app / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
         self.folder, self.database_url, self.redis_url = folder, database_url, redis_url
         self.given = {
             "SECRET_KEY": secrets.token_urlsafe(64),
@@ -111,12 +113,13 @@ class Stack:
         return self.run(service, ["sh", "-c", *words] if kind == "CMD-SHELL" else words)
 
     def ask(
-        self, method: str, path: str, body: object = None, *, https: bool = True, **headers: str
+        self, method: str, path: str, body: object = None, *, https: bool = True, bearer: str = ""
     ) -> tuple[int, dict[str, str], str]:
         """Status, headers and text of the web server's answer, as a proxy that ends TLS asks for it."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         sent = {"Host": HOST, "Content-Type": "application/json"} | ({"X-Forwarded-Proto": "https"} if https else {})
-        connection.request(method, path, None if body is None else json.dumps(body), sent | headers)
+        sent |= {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        connection.request(method, path, None if body is None else json.dumps(body), sent)
         answer = connection.getresponse()
         try:
             return answer.status, dict(answer.getheaders()), answer.read().decode()
@@ -194,8 +197,7 @@ def test_from_an_empty_database_to_a_signed_in_person_and_a_clean_end(stack: Sta
     assert status == 200, text
     assert len(headers["X-Request-ID"]) == 36
     assert headers["Strict-Transport-Security"]
-    bearer = {"Authorization": f"Bearer {json.loads(text)['token']}"}
-    status, _, text = stack.ask("GET", "/api/v1/sites/", **bearer)
+    status, _, text = stack.ask("GET", "/api/v1/sites/", bearer=json.loads(text)["token"])
     assert (status, json.loads(text)["results"]) == (200, [])
     assert stack.ask("GET", "/static/web/look.css")[0] == 200
     assert stack.ask("GET", "/metrics")[0] == 404, "given away through a proxy"

@@ -19,7 +19,7 @@ from psycopg import sql
 
 import config.celery  # noqa: F401  (tells Celery which broker there is, as worker and beat are told)
 from accounts import clock
-from config.embedded import wheel_folder
+from config.processes import wheel_folder
 from notifications import delivery, reconcile, tasks
 from notifications.models import Message
 from tests.notifications.visits import HOUR, book, protocol_with
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.catcher import Catcher
     from tests.factories import Clinic
@@ -37,7 +37,13 @@ ROOT = Path(__file__).resolve().parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 SERVER = urlsplit(os.environ["DATABASE_URL"])
 REMINDER = [{"hours_before": 2160, "channels": ["email"]}]
-SEND = "import config.celery; from notifications import delivery, tasks; tasks.tick(); [None for _ in iter(delivery.send_batch, 0)]"
+SEND = """
+import config.celery
+from notifications import delivery, tasks
+tasks.tick()
+while delivery.send_batch():
+    pass
+"""
 
 
 def address(database: str) -> str:
@@ -110,7 +116,7 @@ def mails(catcher: Catcher) -> Counter[str]:
 
 
 @pytest.fixture
-def sending(committed: None, catcher: Catcher, settings: SettingsWrapper) -> Catcher:
+def sending(committed: None, catcher: Catcher, settings: Settings) -> Catcher:
     """A mail server that this process sends to, too; the leases of its claims are over at once."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", catcher.port

@@ -44,6 +44,7 @@ class World:
     by_role: dict[str, dict[str, str]] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    clients: dict[str | None, APIClient] = field(default_factory=dict)
 
     def day(self, number: int, *, hours: float = 0) -> datetime:
         """10 or 9 in the morning, by season, so many days after a Monday two weeks from now; `hours` later."""
@@ -54,11 +55,17 @@ class World:
         return self.ids | self.by_role.get(role, {})
 
     def client(self, role: str | None) -> APIClient:
-        """A client of the clinic's person with this role, or of another one in `users`; None: not signed in."""
-        made = APIClient(raise_request_exception=False)
-        if role is not None:
-            made.credentials(HTTP_AUTHORIZATION=f"Bearer {self.tokens[role]}")
-        return made
+        """A client of the clinic's person with this role, or of another one in `users`; None: not signed in.
+
+        One for each, without cookies: a new one would load all middleware anew.
+        """
+        if role not in self.clients:
+            made = APIClient(enforce_csrf_checks=True, raise_request_exception=False)
+            if role is not None:
+                made.credentials(HTTP_AUTHORIZATION=f"Bearer {self.tokens[role]}")
+            self.clients[role] = made
+        self.clients[role].cookies.clear()
+        return self.clients[role]
 
 
 def digest(*besides: str) -> dict[str, str]:
@@ -254,7 +261,7 @@ def _plans(world: World) -> None:
         chair=clinic.room,
         nurse=clinic.nurses[1],
     )
-    held = {"held_by": manager, "held_until": now + HOUR, "expires_at": now + DAY}
+    held = {"held_by_id": manager.pk, "held_until": now + HOUR, "expires_at": now + DAY}
     world.ids |= {
         "plan": str(plan.pk),
         "clashing_plan": str(clashing.pk),

@@ -23,6 +23,7 @@ class LoginView(ApiView):
     """Sign in with an e-mail address and a password."""
 
     public = True
+    also_answers = frozenset({"401"})
     # The answer holds a token, of which nothing but a hash may be stored: a repeat makes another token.
     replayable = False
     # A page's session is of no matter here, nor is its CSRF token; only failures are counted.

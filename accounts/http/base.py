@@ -46,6 +46,8 @@ class ApiView(APIView):
     query_parameters: ClassVar[frozenset[str]] = frozenset()
     # Whether answers carry an ETag and changes take If-Match; for the OpenAPI document.
     versioned: ClassVar[bool] = False
+    # Statuses of problems beyond those that every operation of its kind has; for the OpenAPI document.
+    also_answers: ClassVar[frozenset[str]] = frozenset()
 
     authentication_classes: Any = (BearerAuthentication, PageAuthentication)
     parser_classes: Any = (parsing.StrictJSONParser,)

@@ -50,6 +50,7 @@ MEANINGS: Final = {
     "403": "Signed in, but not allowed.",
     "404": "Not there, or not yours to see.",
     "409": "The world stands in the way: a race lost, or a state that forbids it.",
+    "410": "No longer there.",
     "412": "`If-Match` names another version.",
     "413": "Over 64 KiB.",
     "415": "Not JSON.",
@@ -113,7 +114,7 @@ class HouseSchema(AutoSchema):
             statuses.append("404")
             if self.method != "GET" and getattr(self.view, "versioned", False):
                 statuses.append("412")
-        return sorted(statuses)
+        return sorted({*statuses, *getattr(self.view, "also_answers", ())})
 
     def _problem(self, status: str) -> ResolvedComponent:
         schema = ResolvedComponent("Problem", ResolvedComponent.SCHEMA, PROBLEM, "Problem")

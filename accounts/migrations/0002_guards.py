@@ -7,9 +7,9 @@ from typing import ClassVar
 from django.contrib.postgres.operations import BtreeGistExtension
 from django.db import migrations
 
-from accounts.audit import append_only, audited
+from accounts.audit import append_only, audited, fixed
 
-# Passwords never reach the trail. An update that changes nothing leaves no entry.
+# Passwords never reach the trail, only that one was changed. An update that changes nothing leaves no entry.
 AUDIT = """
 CREATE FUNCTION accounts_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -20,6 +20,10 @@ DECLARE
     new_part jsonb := new_row;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
+        IF to_jsonb(OLD) -> 'password' IS DISTINCT FROM to_jsonb(NEW) -> 'password' THEN
+            old_row := old_row || '{"password": "former"}';
+            new_row := new_row || '{"password": "changed"}';
+        END IF;
         SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(o.key, new_row -> o.key)
           INTO old_part, new_part
           FROM jsonb_each(old_row) o WHERE o.value IS DISTINCT FROM new_row -> o.key;
@@ -44,6 +48,19 @@ BEGIN
 END $$;
 """
 
+FIXED = """
+CREATE FUNCTION accounts_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'this part of a row of % never changes', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_ARGV[0];
+END $$;
+CREATE FUNCTION accounts_not_emptied() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the table % is never emptied', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'not_emptied';
+END $$;
+"""
+
 BUMP = """
 CREATE FUNCTION accounts_bump_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -61,6 +78,8 @@ class Migration(migrations.Migration):
         migrations.RunSQL(AUDIT, "DROP FUNCTION accounts_audit"),
         migrations.RunSQL(APPEND_ONLY, "DROP FUNCTION accounts_append_only"),
         migrations.RunSQL(BUMP, "DROP TRIGGER bump_version ON accounts_patient; DROP FUNCTION accounts_bump_version"),
+        migrations.RunSQL(FIXED, "DROP FUNCTION accounts_fixed, accounts_not_emptied"),
         append_only("accounts_auditentry"),
-        audited("accounts_organization", "accounts_site", "accounts_user", "accounts_patient"),
+        audited("accounts_organization", "accounts_site", "accounts_user", "accounts_user_sites", "accounts_patient"),
+        fixed("accounts_site", "site_fixed", "organization_id"),
     ]

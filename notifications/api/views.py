@@ -95,6 +95,7 @@ class CheckInView(ApiView):
     """A follow-up behind its link: the link is the whole credential, and what is shown names nobody."""
 
     public = True
+    also_answers = frozenset({"410"})
     authentication_classes: Any = ()
 
     @extend_schema(operation_id="check_in_open", tags=["check-in"], responses=shapes.OpenSerializer, auth=[])

@@ -10,7 +10,7 @@ from accounts.audit import audited
 
 # What the system says by itself has its own log; what a person repeats is theirs to answer for.
 RESENT = """
-CREATE TRIGGER audit AFTER INSERT ON notifications_message
+CREATE TRIGGER resent AFTER INSERT ON notifications_message
     FOR EACH ROW WHEN (NEW.resend_of_id IS NOT NULL) EXECUTE FUNCTION accounts_audit()
 """
 
@@ -19,5 +19,5 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("notifications", "0001_initial"), ("infusion_sessions", "0002_guards")]
     operations: ClassVar = [
         audited("notifications_followup", "notifications_alert"),
-        migrations.RunSQL(RESENT, "DROP TRIGGER audit ON notifications_message"),
+        migrations.RunSQL(RESENT, "DROP TRIGGER resent ON notifications_message"),
     ]

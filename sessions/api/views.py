@@ -77,6 +77,11 @@ class PlanViewSet(ReadRecord, PatientRecords):
         infeasible = None if found.plans else {"reasons": found.reasons, "relaxations": []}
         return Response(shapes.ProposalSerializer({"plans": found.plans, "infeasible": infeasible}).data)
 
+    def check_state(self) -> None:
+        """Refuse to hold a plan that is no longer open before the body is looked at."""
+        if self.action == "hold":
+            booking.check_plan_is_open(self.record, self.user, clock.now())
+
     def _self(self) -> Patient | None:
         """The caller's own record, where they can mean nobody else."""
         return None if is_staff(self.user) else visible_patients(self.user).select_related("site").first()
@@ -110,6 +115,13 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
             lambda: booking.book_series(asked["plan"], asked["patient"], asked["protocol"], self.user, clock.now())
         )
         return self.show(series, 201, {"Location": f"{request.path}{series.pk}/"})
+
+    def check_state(self) -> None:
+        """Refuse a verb that the state forbids before its body is looked at."""
+        if self.action == "cancel":
+            lifecycle.check_can_be_cancelled(self.record)
+        elif self.action == "release":
+            lifecycle.check_waits_for_release(self.record)
 
     def _with_plans(self, book: Callable[[], Series]) -> Series:
         """Show the fresh plans of a lost race as plans are shown everywhere."""

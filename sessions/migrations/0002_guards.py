@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import migrations
 
-from accounts.audit import append_only, audited
+from accounts.audit import append_only, audited, fixed
 
 # Deferred to commit, like the exclusion constraints: sessions may swap within one transaction.
 # Every change touches the row of its site's day first. Two that meet there go one after the other: at READ COMMITTED the
@@ -50,7 +50,7 @@ BEGIN
 
     FOR who IN SELECT p.* FROM scheduler_provider p WHERE p.id IN (s.nurse_id, s.prescriber_id) ORDER BY p.id FOR SHARE
     LOOP
-        IF who.site_id <> s.site_id OR who.role <> (CASE WHEN who.id = s.nurse_id THEN 'nurse' ELSE 'prescriber' END) THEN
+        IF s.nurse_id = s.prescriber_id OR who.site_id <> s.site_id OR who.role <> (CASE WHEN who.id = s.nurse_id THEN 'nurse' ELSE 'prescriber' END) THEN
             RAISE EXCEPTION 'the provider has another role or site'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'session_provider_fits';
         END IF;
@@ -86,11 +86,22 @@ $$;
 """
 
 # Lowering a provider's limits below what is booked is refused like any other overbooking.
+# Only at READ COMMITTED does such a check see what was booked while it waited for the provider's row.
 LIMITS = """
+CREATE FUNCTION sessions_at_read_committed() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'what a provider may do is narrowed at READ COMMITTED only'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'provider_at_read_committed';
+    END IF;
+END $$;
 CREATE FUNCTION sessions_provider_limits() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     peak record;
 BEGIN
+    IF NEW.capacity < OLD.capacity OR coalesce(NEW.max_acuity < coalesce(OLD.max_acuity, 'infinity'::real), false) THEN
+        PERFORM sessions_at_read_committed();
+    END IF;
     SELECT * INTO peak FROM sessions_peak(NEW.id, NEW.role, now(), 'infinity');
     IF peak.sessions > NEW.capacity OR (NEW.role = 'nurse' AND peak.acuity > NEW.max_acuity) THEN
         RAISE EXCEPTION 'more is booked than the new limits allow'
@@ -100,6 +111,21 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER limits AFTER UPDATE OF capacity, max_acuity ON scheduler_provider
     FOR EACH ROW EXECUTE FUNCTION sessions_provider_limits();
+
+CREATE FUNCTION sessions_provider_role() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sessions_at_read_committed();
+    IF EXISTS (SELECT 1 FROM infusion_sessions_session
+               WHERE status NOT IN ('cancelled', 'no_show', 'completed', 'stopped_early')
+               AND ((nurse_id = NEW.id AND NEW.role <> 'nurse') OR (prescriber_id = NEW.id AND NEW.role <> 'prescriber')))
+    THEN
+        RAISE EXCEPTION 'the provider has sessions in the former role'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'provider_role_in_use';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER role AFTER UPDATE OF role ON scheduler_provider DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.role IS DISTINCT FROM NEW.role) EXECUTE FUNCTION sessions_provider_role();
 """
 
 # The same table as sessions.lifecycle.MOVES, kept here too so that no path can skip a state; a test compares them.
@@ -120,6 +146,25 @@ BEGIN
 END $$;
 CREATE TRIGGER move BEFORE UPDATE OF status ON infusion_sessions_session
     FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION sessions_move();
+"""
+
+# The wall between organizations, where a series joins a patient, a protocol and a site.
+WALL = """
+CREATE FUNCTION sessions_wall() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM accounts_site here JOIN scheduler_protocol p ON p.organization_id = here.organization_id
+        JOIN accounts_site home ON home.organization_id = here.organization_id
+        JOIN accounts_patient who ON who.site_id = home.id
+        WHERE here.id = NEW.site_id AND p.id = NEW.protocol_id AND who.id = NEW.patient_id
+    ) THEN
+        RAISE EXCEPTION 'patient, protocol and site are not of one organization'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'series_of_one_organization';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wall BEFORE INSERT OR UPDATE OF protocol_id ON infusion_sessions_series
+    FOR EACH ROW EXECUTE FUNCTION sessions_wall();
 """
 
 VERSIONS = """
@@ -143,13 +188,19 @@ class Migration(migrations.Migration):
     ]
     operations: ClassVar = [
         migrations.RunSQL(
-            PEAK + GUARD + LIMITS + STATES + VERSIONS,
+            PEAK + GUARD + LIMITS + STATES + WALL + VERSIONS,
             "DROP TRIGGER guard ON infusion_sessions_session; DROP TRIGGER limits ON scheduler_provider;"
+            "DROP TRIGGER role ON scheduler_provider;"
             "DROP TRIGGER move ON infusion_sessions_session; DROP TRIGGER bump_version ON infusion_sessions_session;"
-            "DROP TRIGGER bump_version ON infusion_sessions_series;"
-            "DROP FUNCTION sessions_guard, sessions_provider_limits, sessions_move, sessions_bump_series, sessions_peak",
+            "DROP TRIGGER bump_version ON infusion_sessions_series; DROP TRIGGER wall ON infusion_sessions_series;"
+            "DROP FUNCTION sessions_guard, sessions_provider_limits, sessions_move, sessions_bump_series, sessions_peak, sessions_wall,"
+            " sessions_provider_role, sessions_at_read_committed",
         ),
         append_only("infusion_sessions_sessionevent"),
+        # What the guard looked up for a session must stay as it was.
+        fixed("scheduler_chair", "chair_fixed", "site_id"),
+        fixed("scheduler_provider", "provider_fixed", "site_id"),
+        fixed("infusion_sessions_series", "series_fixed", "patient_id", "site_id"),
         audited(
             "infusion_sessions_order",
             "infusion_sessions_plan",

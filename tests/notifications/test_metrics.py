@@ -22,7 +22,7 @@ from tests.notifications.visits import HOUR, book, discharge, protocol_with
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.factories import Clinic
 
@@ -87,7 +87,7 @@ def test_today_is_each_sites_own(clinic: Clinic, hour: int) -> None:
     assert 4 <= expected <= 6
 
 
-def test_only_the_token_opens_where_one_is_set(client: Client, settings: SettingsWrapper, db: None) -> None:
+def test_only_the_token_opens_where_one_is_set(client: Client, settings: Settings, db: None) -> None:
     settings.METRICS_TOKEN = "a-token-for-tests"
     for given in (
         {},

@@ -1,0 +1,45 @@
+"""`bin/bench NAME [--quick]` runs one benchmark; without a name it lists them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+
+from benchmarks.common import say, servers
+
+NAMES = {
+    "api": "reads by HTTP, beside an empty view",
+    "booking": "series booked by HTTP, beside raw SQL that inserts as many rows",
+    "planner": "the pure planner, beside bare bit sets and a bare search over days",
+}
+
+
+def main(words: list[str]) -> int:
+    """Exit status: 0 measured or listed, 2 no such benchmark."""
+    parser = argparse.ArgumentParser(prog="bin/bench", allow_abbrev=False, description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(NAMES))
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its figures mean nothing")
+    chosen = parser.parse_args(words)
+    if chosen.name is None:
+        for name, what in NAMES.items():
+            say(f"{name:10}{what}")
+        return 0
+    # Servers and temporary folders are cleared away on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    load = os.getloadavg()[0]
+    busy = ": busy, so trust nothing but ratios, and those little" if load > (os.cpu_count() or 1) / 2 else ""
+    say(f"{os.cpu_count()} processors, load {load:.1f}{busy}")
+    if chosen.name == "planner":
+        importlib.import_module("benchmarks.planner").main(chosen.quick)
+        return 0
+    with servers() as ground:
+        # Only now, since it imports models, which need settings that know the servers.
+        importlib.import_module(f"benchmarks.{chosen.name}").main(ground, chosen.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
