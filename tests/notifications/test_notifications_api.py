@@ -277,8 +277,8 @@ def test_what_failed_is_said_again_by_hand(clinic: Clinic, api: Api) -> None:
     assert (made.status_code, made.json()["resend_of"], made.json()["status"]) == (201, str(message.id), "due")
     assert client.post(path).json()["code"] == "under_way"
     repeat = Message.objects.get(resend_of=message)
-    trail = AuditEntry.objects.get(record_type="notifications_message", record_id=str(repeat.pk))
-    assert (trail.action, trail.actor) == ("insert", clinic.users["front_desk"].pk)
+    trail = AuditEntry.objects.get(action="insert", record_type="notifications_message")
+    assert (trail.record_id, trail.actor) == (str(repeat.pk), clinic.users["front_desk"].pk)
     assert repeat.not_after == message.session.start
     reconcile.sweep(clock.now())
     assert Message.objects.get(resend_of=message).status == "due"
