@@ -154,9 +154,7 @@ def load(port: int, clients: Sequence[Iterator[bytes]], seconds: float = 3600) -
 class _Client(asyncio.Protocol):
     """One connection. Bare on purpose: it shares the processors with what it measures."""
 
-    def __init__(
-        self, requests: Iterator[bytes], until: float, outcome: Load, end: asyncio.Future[None]
-    ) -> None:
+    def __init__(self, requests: Iterator[bytes], until: float, outcome: Load, end: asyncio.Future[None]) -> None:
         self.requests, self.until, self.outcome, self.end = requests, until, outcome, end
         self.received, self.begin = b"", 0.0
 
@@ -233,4 +231,6 @@ def tell(what: str, unit: str, limits: Sequence[float], ours: Sequence[float], t
 def tell_latency(name: str, loads: Sequence[Load]) -> None:
     """p50 and p99 over all rounds together, in milliseconds."""
     every = [each for one in loads for each in one.milliseconds]
-    say(f"  {name:6} p50 {percentile(every, 0.5):,.1f} ms, p99 {percentile(every, 0.99):,.1f} ms, {len(every):,} answers")
+    say(
+        f"  {name:6} p50 {percentile(every, 0.5):,.1f} ms, p99 {percentile(every, 0.99):,.1f} ms, {len(every):,} answers"
+    )

@@ -235,7 +235,9 @@ OPERATIONS: tuple[Operation, ...] = (
         one="chair",
         spare="chair",
     ),
-    *records("chair-closures", of_("chair", reason="Pump"), of(reason="Lamp"), one="chair_closure", spare="chair_closure"),
+    *records(
+        "chair-closures", of_("chair", reason="Pump"), of(reason="Lamp"), one="chair_closure", spare="chair_closure"
+    ),
     *records("providers", provider, of(name="R. Moss"), one="provider", spare="spare_provider"),
     *records("availability-rules", rule, of(end_time="13:00"), one="rule", spare="rule"),
     *records("time-off", of_("provider", reason="Course"), of(reason="Leave"), one="time_off", spare="time_off"),
@@ -313,7 +315,9 @@ def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[tup
 def _methods(view: Any) -> list[str]:
     """The methods that a view answers, without HEAD and OPTIONS."""
     shape = getattr(view, "cls", None)
-    named = getattr(view, "actions", None) or [
-        name for name in ("get", "post", "put", "patch", "delete") if hasattr(shape, name)
-    ]
-    return [name.upper() for name in named] if shape else ["GET"]
+    if shape is None:
+        return ["GET"]
+    # DRF adds HEAD to a view's actions with its first GET.
+    known = ("get", "post", "put", "patch", "delete")
+    actions = getattr(view, "actions", None)
+    return [name.upper() for name in known if (name in actions if actions else hasattr(shape, name))]

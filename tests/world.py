@@ -6,11 +6,10 @@ Made once a module, in a transaction around all of its tests; each test's own is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
@@ -26,7 +25,11 @@ from sessions import lifecycle
 from sessions.models import Order, Plan, Series, SeriesStatus, Session
 from sessions.planning import PlanRequest, propose
 from tests import factories
-from tests.factories import Clinic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.factories import Clinic
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MET = {"consent": {"outcome": "met"}}
@@ -127,6 +130,7 @@ def _people(world: World) -> None:
     other_site = factories.make_site(organization, clinic.users["admin"])
     world.users |= {
         "neighbour": neighbour,
+        "holder": factories.make_user(organization, Role.FRONT_DESK, sites=(clinic.site,)),
         "elsewhere": factories.make_user(organization, *everything_but_admin, sites=(other_site,)),
     }
     world.ids |= {
@@ -242,7 +246,7 @@ def _crowded_days(world: World) -> None:
 
 def _plans(world: World) -> None:
     clinic, now = world.clinic, clock.now()
-    patient, manager = clinic.users["patient"], clinic.users["manager"]
+    patient = clinic.users["patient"]
 
     def proposed(first: int) -> Plan:
         wishes = Wishes(earliest=world.day(first).date(), latest=world.day(first + 40).date())
@@ -261,7 +265,7 @@ def _plans(world: World) -> None:
         chair=clinic.room,
         nurse=clinic.nurses[1],
     )
-    held = {"held_by_id": manager.pk, "held_until": now + HOUR, "expires_at": now + DAY}
+    held = {"held_by_id": world.users["holder"].pk, "held_until": now + HOUR, "expires_at": now + DAY}
     world.ids |= {
         "plan": str(plan.pk),
         "clashing_plan": str(clashing.pk),

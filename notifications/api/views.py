@@ -91,14 +91,24 @@ class FollowUpViewSet(ListRecords, ReadRecord, PatientRecords):
         return Response(shapes.TrendSerializer(found).data)
 
 
+TOKEN = OpenApiParameter(
+    "token",
+    {"type": "string", "pattern": r"^[A-Za-z0-9_-]{64}$"},
+    OpenApiParameter.PATH,
+    description="The last part of the link in the message.",
+)
+
+
 class CheckInView(ApiView):
     """A follow-up behind its link: the link is the whole credential, and what is shown names nobody."""
 
     public = True
-    also_answers = frozenset({"410"})
+    also_answers = frozenset({"409", "410"})
     authentication_classes: Any = ()
 
-    @extend_schema(operation_id="check_in_open", tags=["check-in"], responses=shapes.OpenSerializer, auth=[])
+    @extend_schema(
+        operation_id="check_in_open", tags=["check-in"], parameters=[TOKEN], responses=shapes.OpenSerializer, auth=[]
+    )
     def get(self, request: Request, token: str) -> Response:
         """The questions. 404 for a link that is none, 410 once it is answered or expired."""
         return Response(shapes.OpenSerializer(follow_ups.open_follow_up(token, clock.now())).data)
@@ -114,6 +124,7 @@ class CheckInView(ApiView):
     @extend_schema(
         operation_id="check_in_answer",
         tags=["check-in"],
+        parameters=[TOKEN],
         request=shapes.AnswersSerializer,
         responses=shapes.AnsweredSerializer,
         auth=[],

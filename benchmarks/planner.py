@@ -1,0 +1,171 @@
+"""The pure planner beside the arithmetic that no planner can do without: bit sets of what is free, a search over days.
+
+50 chairs, 24 nurses and 6 prescribers, 90 days on the five-minute grid, six sessions of two hours two to four days
+apart. The limit keeps none of our rules: no hands-on minutes, no capacity, no acuity, no choice of who and where.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from benchmarks.common import percentile, say, spread, tell
+from scheduler import treatment
+from scheduler.facts import ChairFacts, Day, StaffFacts, Taken
+from scheduler.planner import Wishes, plan
+from scheduler.slots import bits, mask, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scheduler.treatment import Visit
+
+CHAIRS, NURSES, PRESCRIBERS, DAYS, SLOTS = 50, 24, 6, 90, 288
+OPEN = mask(96, 216, SLOTS)  # 08:00 to 18:00
+SITTING = 24
+MONDAY = date(2031, 3, 3)
+PHASES = [
+    {
+        "name": "induction",
+        "sessions": 6,
+        "spacing": {"anchor": "previous", "min_days": 2, "target_days": 3, "max_days": 4},
+        "minutes": {"prepare": 15, "infuse": 60, "recover": 30, "turnover": 15},
+        "hands_on_minutes": 15,
+        "chair": {"kinds": [], "features": []},
+        "acuity": 2,
+    }
+]
+WISHES = Wishes(earliest=MONDAY, latest=MONDAY + timedelta(days=DAYS - 1))
+
+
+def main(quick: bool) -> None:
+    """Measure for a site without sessions, with 5,000 and with 20,000; tell limit, ours and ratio."""
+    rounds, sizes = (2, (0, 500)) if quick else (25, (0, 5_000, 20_000))
+    visits = treatment.visits(treatment.parse_phases(PHASES))
+    say(f"{CHAIRS} chairs, {NURSES + PRESCRIBERS} providers, {DAYS} days, six sessions; {rounds} rounds")
+    for size in sizes:
+        _measure(f"{size:,} sessions there", site_days(size), visits, rounds)
+
+
+def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds: int) -> None:
+    busy = busy_intervals(days)
+    free = free_sets(busy)
+    steps: dict[str, Callable[[], object]] = {
+        "bare search": lambda: best_six(all_starts(free)),
+        "bare search from intervals": lambda: best_six(all_starts(free_sets(busy))),
+        "plan, days known": lambda: plan(visits, days, WISHES),
+        # A fresh copy of a day has worked nothing out yet.
+        "plan from facts": lambda: plan(visits, tuple(replace(day) for day in days), WISHES),
+        "five plans from facts": lambda: plan(visits, tuple(replace(day) for day in days), WISHES, limit=5),
+    }
+    if not plan(visits, days, WISHES):
+        raise SystemExit(f"{name}: there is no plan to be found")
+    took: dict[str, list[float]] = {step: [] for step in steps}
+    for _ in range(rounds):
+        for step, work in steps.items():
+            begin = time.perf_counter()
+            work()
+            took[step].append((time.perf_counter() - begin) * 1000)
+    tell(f"{name}: plan, days known", "ms", took["bare search"], took["plan, days known"], "at most 2")
+    tell(f"{name}: plan from facts", "ms", took["bare search from intervals"], took["plan from facts"], "at most 2")
+    one, five = took["plan from facts"], took["five plans from facts"]
+    shares = [many / single for many, single in zip(five, one, strict=True)]
+    say(f"  five plans beside one  {spread(shares, 2)}   target: at most 1.5")
+    say(f"  p99 beside p50  {percentile(one, 0.99) / percentile(one, 0.5):.2f}   target: at most 2")
+
+
+def site_days(sessions: int) -> tuple[Day, ...]:
+    """A site's days with so many sessions of 60 to 120 minutes on them, at most five a chair and day."""
+    luck = random.Random(1)
+    taken: list[list[Taken]] = [[] for _ in range(DAYS)]
+    ends: dict[tuple[int, int], int] = {}
+    for number in range(sessions):
+        day, chair = number % DAYS, number // DAYS % CHAIRS
+        start = ends.get((day, chair), 96) + luck.choice((0, 3, 6))
+        length = luck.choice((12, 18, 24))
+        if start + length <= 216:
+            taken[day].append(_taken(f"{number}", start, length, chair))
+            ends[day, chair] = start + length
+    return tuple(_day(MONDAY + timedelta(days=number), tuple(there)) for number, there in enumerate(taken))
+
+
+def _taken(name: str, start: int, length: int, chair: int) -> Taken:
+    nurse, prescriber = f"nurse-{chair % NURSES:02}", f"prescriber-{chair % PRESCRIBERS:02}"
+    until = start + length
+    return Taken(name, start, start + 3, until - 3, until, start + 3, 2, f"chair-{chair:02}", nurse, prescriber)
+
+
+def _day(on: date, taken: tuple[Taken, ...]) -> Day:
+    return Day(
+        date=on,
+        first_instant=datetime(on.year, on.month, on.day, tzinfo=UTC),
+        slots=SLOTS,
+        open=OPEN,
+        wall=tuple(range(0, 1440, 5)),
+        chairs=tuple(
+            ChairFacts(f"chair-{n:02}", "recliner", frozenset(), mask(0, SLOTS, SLOTS)) for n in range(CHAIRS)
+        ),
+        nurses=tuple(StaffFacts(f"nurse-{n:02}", "nurse", OPEN, 4, 8) for n in range(NURSES)),
+        prescribers=tuple(StaffFacts(f"prescriber-{n:02}", "prescriber", OPEN, 12) for n in range(PRESCRIBERS)),
+        taken=taken,
+        patient_free=mask(0, SLOTS, SLOTS),
+    )
+
+
+def busy_intervals(days: tuple[Day, ...]) -> list[list[tuple[int, int]]]:
+    """When each chair, nurse and prescriber has a session, in slots from the first day on; one list each."""
+    found: dict[str, list[tuple[int, int]]] = {
+        each.id: [] for each in (*days[0].chairs, *days[0].nurses, *days[0].prescribers)
+    }
+    for number, day in enumerate(days):
+        for item in day.taken:
+            for who in (item.chair, item.nurse, item.prescriber):
+                assert who is not None
+                found[who].append((number * SLOTS + item.start, number * SLOTS + item.turnover_end))
+    return list(found.values())
+
+
+def free_sets(busy: list[list[tuple[int, int]]]) -> list[int]:
+    """For each calendar the slots of all days in which the site is open and nothing is there."""
+    opened = sum(OPEN << day * SLOTS for day in range(DAYS))
+    sets = []
+    for intervals in busy:
+        taken = 0
+        for start, end in intervals:
+            taken |= ((1 << (end - start)) - 1) << start
+        sets.append(opened & ~taken)
+    return sets
+
+
+def all_starts(free: list[int]) -> int:
+    """The slots at which some chair is free for two hours, and so are some nurse and some prescriber."""
+    pools = free[:CHAIRS], free[CHAIRS : CHAIRS + NURSES], free[CHAIRS + NURSES :]
+    found = -1
+    for pool in pools:
+        anybody = 0
+        for each in pool:
+            anybody |= runs(each, SITTING)
+        found &= anybody
+    return found
+
+
+def best_six(starts: int) -> tuple[int, tuple[int, ...]] | None:
+    """The cheapest six starts two to four days apart, by a dynamic programme over days."""
+    whole = (1 << SLOTS) - 1
+    best: list[tuple[int, int] | None] = []
+    for day in range(DAYS):
+        costs = [(abs(slot - 120) + day * 15, day * SLOTS + slot) for slot in bits(starts >> day * SLOTS & whole)]
+        best.append(min(costs, default=None))
+    layer = [(each[0], (each[1],)) if each else None for each in best]
+    for _ in range(5):
+        further: list[tuple[int, tuple[int, ...]] | None] = [None] * DAYS
+        for day in range(2, DAYS):
+            here, before = best[day], [each for each in layer[max(0, day - 4) : day - 1] if each]
+            if here and before:
+                cost, chain = min(before)
+                further[day] = (cost + here[0], (*chain, here[1]))
+        layer = further
+    return min((each for each in layer if each), default=None)
