@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GUNICORN = "--worker-class gthread --workers 2 --threads 4 --preload --graceful-timeout 5 --no-control-socket"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
+CODE = re.compile(rb'"code": ?"(\w+)"')
+
 
 def say(text: str) -> None:
     """One line for the person at the console."""
@@ -99,7 +101,7 @@ def web(folder: Path, application: str) -> Iterator[int]:
 
 def _answers(port: int) -> bool:
     try:
-        with urlopen(f"http://127.0.0.1:{port}/healthz/live", timeout=2) as answer:  # noqa: S310 - our own address
+        with urlopen(f"http://127.0.0.1:{port}/healthz/live", timeout=2) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -112,6 +114,7 @@ class Load:
     seconds: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
 
     @property
     def rate(self) -> float:
@@ -121,7 +124,7 @@ class Load:
     def check(self, wanted: int) -> Load:
         """This load, if every answer had that status; else the benchmark ends."""
         if set(self.statuses) != {wanted}:
-            raise SystemExit(f"Not every answer was {wanted}: {dict(self.statuses)}")
+            raise SystemExit(f"Not every answer was {wanted}: {dict(self.statuses)}, codes {dict(self.codes)}")
         return self
 
 
@@ -179,7 +182,10 @@ class _Client(asyncio.Protocol):
         if not mark or not (len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")):
             return
         self.outcome.milliseconds.append((time.perf_counter() - self.begin) * 1000)
-        self.outcome.statuses[int(head[9:12])] += 1
+        status = int(head[9:12])
+        self.outcome.statuses[status] += 1
+        if status >= 400 and (code := CODE.search(body)):
+            self.outcome.codes[code[1].decode()] += 1
         self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -231,6 +237,5 @@ def tell(what: str, unit: str, limits: Sequence[float], ours: Sequence[float], t
 def tell_latency(name: str, loads: Sequence[Load]) -> None:
     """p50 and p99 over all rounds together, in milliseconds."""
     every = [each for one in loads for each in one.milliseconds]
-    say(
-        f"  {name:6} p50 {percentile(every, 0.5):,.1f} ms, p99 {percentile(every, 0.99):,.1f} ms, {len(every):,} answers"
-    )
+    half, most = percentile(every, 0.5), percentile(every, 0.99)
+    say(f"  {name:6} p50 {half:,.1f} ms, p99 {most:,.1f} ms, {len(every):,} answers")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import Q, QuerySet
+from django.db.models import DateField, DateTimeField, F, Func, Q, QuerySet
+from django.db.models.functions import Cast
 
 from accounts.http.filters import ChoicesFilter, DateFilter, InstantFilter, ReferenceFilter, StrictFilterSet
-from accounts.http.query import bad_parameter
 from accounts.queries import visible_patients, visible_sites
 from scheduler import walltime
 from scheduler.queries import visible_chairs, visible_protocols, visible_providers
@@ -17,12 +16,14 @@ from sessions.models import SeriesStatus, Session, SessionStatus
 from sessions.queries import visible_series
 
 if TYPE_CHECKING:
+    import datetime
+
     from accounts.models import Site
     from scheduler.models import Provider
 
 
 class SessionFilters(StrictFilterSet):
-    """`date` is a day of the site's calendar and needs `site`; sessions overlap the time `from` .. `until`."""
+    """`date` is a day of each session's own site; sessions overlap the time `from` .. `until`."""
 
     site = ReferenceFilter(visible_sites)
     date = DateFilter(method="on_date")
@@ -36,16 +37,14 @@ class SessionFilters(StrictFilterSet):
     spans = (("from", "until", 400),)
 
     def on_date(self, queryset: QuerySet[Session], name: str, value: datetime.date) -> QuerySet[Session]:
-        """Sessions that start on that day at the site asked for."""
+        """Sessions that start on that day of their own site's calendar."""
         site: Site | None = self.form.cleaned_data.get("site")
-        if site is None:
-            raise bad_parameter("date", "site_required", "A date needs `site`, whose calendar it is of.")
-        zone = zone_of(site)
-        since, until = (
-            walltime.first_instant(value, zone),
-            walltime.first_instant(value + datetime.timedelta(days=1), zone),
-        )
-        return queryset.filter(start__gte=since, start__lt=until)
+        if site is not None:
+            # One site's day is a span of instants, which an index finds.
+            since, until = (walltime.first_instant(day, zone_of(site)) for day in (value, value + walltime.DAY))
+            return queryset.filter(start__gte=since, start__lt=until)
+        local = Func(F("site__time_zone"), F("start"), function="timezone", output_field=DateTimeField())
+        return queryset.annotate(local_day=Cast(local, DateField())).filter(local_day=value)
 
     def with_provider(self, queryset: QuerySet[Session], name: str, value: Provider) -> QuerySet[Session]:
         """Sessions that this nurse or prescriber has."""

@@ -323,3 +323,12 @@ def test_a_draft_version_of_a_used_protocol_stays_unbooked(desk: APIClient, clin
     Protocol.objects.filter(pk=clinic.protocol.pk).update(status=Protocol.Status.RETIRED)
     answer = book(desk, clinic, plan)
     assert (answer.status_code, answer.json()["code"]) == (422, "protocol_not_approved")
+
+
+def test_a_date_is_the_sites_own(desk: APIClient, clinic: Clinic) -> None:
+    late = datetime(2027, 3, 3, 5, 30, tzinfo=UTC)
+    session = clinic.session(late)
+    assert late.astimezone(CHICAGO).date() == date(2027, 3, 2)
+    for query, found in (("date=2027-03-02", 1), ("date=2027-03-03", 0), (f"site={clinic.site.pk}&date=2027-03-02", 1)):
+        ids = [row["id"] for row in desk.get(f"/api/v1/sessions/?{query}").json()["results"]]
+        assert ids == [str(session.pk)] * found
