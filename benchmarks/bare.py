@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import django
 from django.conf import settings
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 class Empty(APIView):
     """Says that it is there."""
-
-    authentication_classes: ClassVar[list[Any]] = []
 
     def get(self, request: Request) -> Response:
         """Answer with next to nothing."""

@@ -117,10 +117,10 @@ def _bodies(clinic: Clinic, plans: list[Plan]) -> Iterator[bytes]:
 
 
 def _on_own_days(clinic: Clinic, number: int) -> Plan:
-    """A plan that shares no day with those made shortly before and after; its chair is free beside what is there."""
+    """A plan that shares no day with those made shortly before and after; its chair and nurse are free."""
     place, again = number % (clinic.days // 6), number // (clinic.days // 6)
     first = clinic.first + timedelta(days=place // 2 * 12 + place % 2)
-    return _plan(clinic, first, STARTS[again // 2 * 12], chair=10 + again % 2, nurse=5)
+    return _plan(clinic, first, STARTS[again * 6], chair=10 + again % 2, nurse=5)
 
 
 def _on_same_days(clinic: Clinic, number: int) -> Plan:

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -145,7 +146,7 @@ def load(port: int, clients: Sequence[Iterator[bytes]], seconds: float = 3600) -
         until = time.perf_counter() + seconds
         ends = [loop.create_future() for _ in clients]
         for requests, end in zip(clients, ends, strict=True):
-            await loop.create_connection(lambda r=requests, e=end: _Client(r, until, outcome, e), "127.0.0.1", port)
+            await loop.create_connection(partial(_Client, requests, until, outcome, end), "127.0.0.1", port)
         await asyncio.gather(*ends)
 
     begin = time.perf_counter()
@@ -218,20 +219,20 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def spread(values: Sequence[float], digits: int) -> str:
-    """Median with minimum and maximum."""
+def spread(values: Sequence[float]) -> str:
+    """Median with minimum and maximum, to about three places."""
     low, middle, high = min(values), statistics.median(values), max(values)
+    digits = next((digits for digits in range(4) if middle >= 100 / 10**digits), 4)
     return f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def tell(what: str, unit: str, limits: Sequence[float], ours: Sequence[float], target: str) -> None:
     """Limit, ours and ratio of rounds that alternated, each as median with minimum and maximum."""
-    digits = 0 if min(*limits, *ours) >= 20 else 2
     ratios = [mine / limit for mine, limit in zip(ours, limits, strict=True)]
     say(f"\n{what}, {unit}")
-    say(f"  limit  {spread(limits, digits)}")
-    say(f"  ours   {spread(ours, digits)}")
-    say(f"  ratio  {spread(ratios, 3)}   target: {target}")
+    say(f"  limit  {spread(limits)}")
+    say(f"  ours   {spread(ours)}")
+    say(f"  ratio  {spread(ratios)}   target: {target}")
 
 
 def tell_latency(name: str, loads: Sequence[Load]) -> None:

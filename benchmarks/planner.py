@@ -73,7 +73,7 @@ def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds
     tell(f"{name}: plan from facts", "ms", took["bare search from intervals"], took["plan from facts"], "at most 2")
     one, five = took["plan from facts"], took["five plans from facts"]
     shares = [many / single for many, single in zip(five, one, strict=True)]
-    say(f"  five plans beside one  {spread(shares, 2)}   target: at most 1.5")
+    say(f"  five plans beside one  {spread(shares)}   target: at most 1.5")
     say(f"  p99 beside p50  {percentile(one, 0.99) / percentile(one, 0.5):.2f}   target: at most 2")
 
 
@@ -117,9 +117,9 @@ def _day(on: date, taken: tuple[Taken, ...]) -> Day:
 
 def busy_intervals(days: tuple[Day, ...]) -> list[list[tuple[int, int]]]:
     """When each chair, nurse and prescriber has a session, in slots from the first day on; one list each."""
-    found: dict[str, list[tuple[int, int]]] = {
-        each.id: [] for each in (*days[0].chairs, *days[0].nurses, *days[0].prescribers)
-    }
+    names = [chair.id for chair in days[0].chairs]
+    names += [person.id for person in (*days[0].nurses, *days[0].prescribers)]
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
     for number, day in enumerate(days):
         for item in day.taken:
             for who in (item.chair, item.nurse, item.prescriber):
@@ -159,7 +159,7 @@ def best_six(starts: int) -> tuple[int, tuple[int, ...]] | None:
     for day in range(DAYS):
         costs = [(abs(slot - 120) + day * 15, day * SLOTS + slot) for slot in bits(starts >> day * SLOTS & whole)]
         best.append(min(costs, default=None))
-    layer = [(each[0], (each[1],)) if each else None for each in best]
+    layer: list[tuple[int, tuple[int, ...]] | None] = [(each[0], (each[1],)) if each else None for each in best]
     for _ in range(5):
         further: list[tuple[int, tuple[int, ...]] | None] = [None] * DAYS
         for day in range(2, DAYS):

@@ -148,6 +148,7 @@ def ago(days: int) -> str:
 
 def numbers_and_ids() -> Iterator[Row]:
     """17, 22, 24 to 28, 30: numbers, ids in bodies and in addresses."""
+    bad: Any
     minutes = dict.fromkeys(PROTOCOLS[:1], ("phases/0/minutes/infuse",))
     lives: Fields = {"POST sites/": ("plan_life_minutes", "hold_life_minutes")}
     for bad, code in ((0, "out_of_range"), (-1, "out_of_range"), (1441, "out_of_range"), (999_999_999, "out_of_range")):
@@ -329,7 +330,7 @@ def whole_bodies() -> Iterator[Row]:
     yield values(44, "fields of other people's making", ours, 1, 400, "unknown_field")
     yield bodies(45, "a key that comes twice", lambda good: joined(good, b'"foo": 1, "foo": 2'), 400, "duplicate_key")
     for text in (b"[]", b"null", b'"x"', b"5", b"true"):
-        yield bodies(46, f"{text.decode()} for a body", lambda good, text=text: text, 400, "not_an_object")
+        yield bodies(46, f"{text.decode()} for a body", replaced_by(text), 400, "not_an_object")
     yield bodies(46, "nothing for a body", lambda good: b"", 400, "required", NEEDS_A_BODY)
     for what, spoil, code in (
         ("truncated", lambda good: good[:-1], "not_json"),
@@ -351,12 +352,22 @@ def whole_bodies() -> Iterator[Row]:
         (58, "NUL", b'"a\\u0000b"', 400, "bad_character"),
         (58, "half a surrogate", b'"\\ud800"', 400, "bad_character"),
     ):
-        yield bodies(number, what, lambda good, extra=extra: joined(good, b'"foo": ' + extra), status, code)
+        yield bodies(number, what, with_foo(extra), status, code)
     large = [BY_NAME[name] for name in (PLAN, ANSWER, "POST auth/login/")]
     yield bodies(50, "3 MB", lambda good: joined(good, b'"foo": "' + b"x" * 3_000_000 + b'"'), 413, "too_large", large)
     yield bodies(51, "a key of 1 MB", lambda good: b'{"' + b"k" * 1_000_000 + b'": 1}', 413, "too_large", large)
     chunked = {"Transfer-Encoding": "chunked"}
     yield differing(50, "a body in chunks", WRITES, 411, "length_required", headers=chunked)
+
+
+def replaced_by(text: bytes) -> Callable[[bytes], bytes]:
+    """Whatever was sent, this is sent."""
+    return lambda good: text
+
+
+def with_foo(value: bytes) -> Callable[[bytes], bytes]:
+    """The object with `foo` in it."""
+    return lambda good: joined(good, b'"foo": ' + value)
 
 
 def joined(good: bytes, member: bytes) -> bytes:
@@ -366,6 +377,7 @@ def joined(good: bytes, member: bytes) -> bytes:
 
 def texts() -> Iterator[Row]:
     """59 to 62, 64, 66 to 68, 71, 72, 74, 75: what people write."""
+    bad: Any
     item = {ANSWER: ("answers/peg_pain",)}
     for number, what, bad, code in (
         (59, "NUL", "a\x00b", "bad_character"), (59, "half a surrogate", "\ud800", "bad_character"),

@@ -71,7 +71,8 @@ class Operation:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
         # A GET has its parameters in the address; its body is not read.
         request.setdefault("content_type", "application/json" if raw else "")
-        return world.client(role).generic(self.method, address, b"" if self.method == "GET" else raw, **request)
+        client: Any = world.client(role)
+        return client.generic(self.method, address, b"" if self.method == "GET" else raw, **request)
 
 
 def names_of(world: World, role: str) -> dict[str, str]:

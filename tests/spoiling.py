@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,7 +51,7 @@ def spoilt(body: dict[str, Any], at: str, value: Any) -> Any:
     return json.dumps(whole).encode().replace(b'"@@@"', value.text) if isinstance(value, Raw) else whole
 
 
-Fields = dict[str, tuple[str, ...]]
+Fields = Mapping[str, tuple[str, ...]]
 
 
 def values(number: int, what: str, where: Fields, bad: Any, status: int, code: str, by: str = "admin") -> Row:

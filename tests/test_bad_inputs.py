@@ -33,7 +33,7 @@ from tests.world import World, digest, open_world
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django.fixtures import Settings
     from pytest_django.plugin import DjangoDbBlocker
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def world(prepared: tuple[World, dict[str, str]], db: None) -> World:
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_bad_input_is_refused_and_changes_nothing(
-    prepared: tuple[World, dict[str, str]], world: World, settings: SettingsWrapper, row: Row
+    prepared: tuple[World, dict[str, str]], world: World, settings: Settings, row: Row
 ) -> None:
     row.before(world, settings)
     wrong = []

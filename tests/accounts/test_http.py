@@ -17,6 +17,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
+import scheduler.api.views  # noqa: F401  (gives the constraints their names)
 from accounts.http import conditions, fields, filters, idempotency, parsing, problems
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.http.views import (
@@ -189,7 +190,7 @@ TROUBLES: dict[str, tuple[Callable[[], Any], int, str]] = {
     "refusal": (raising(Forbidden("not_yours", "No.")), 403, "not_yours"),
     "too-many": (raising(TooMany("too_many_holds", retry_after=7)), 429, "too_many_holds"),
     "unavailable": (raising(Unavailable()), 503, "unavailable"),
-    "duplicate": (raise_duplicate, 409, "already_exists"),
+    "duplicate": (raise_duplicate, 409, "name_taken"),
     "protected": (lambda: Site.objects.all().delete(), 409, "in_use"),
     "named": (
         raise_sql("DO $$ BEGIN RAISE EXCEPTION 'ZZPHI' USING ERRCODE='23514', CONSTRAINT='test_capacity'; END $$"),
@@ -831,7 +832,7 @@ def test_a_key_belongs_to_its_caller(desk: APIClient, api: Api, clinic: Clinic) 
 
 def test_a_refusal_is_not_kept(desk: APIClient, clinic: Clinic) -> None:
     assert problem(make(desk, {"then": "refuse_undone"})) == (400, "bad")
-    assert problem(make(desk, {"then": "clash"})) == (409, "already_exists")
+    assert problem(make(desk, {"then": "clash"})) == (409, "name_taken")
     assert not IdempotencyKey.objects.exists()
     assert make(desk, {}).status_code == 201
 

@@ -1,0 +1,59 @@
+"""`bin/bench` runs on servers of its own and tells limit, ours and ratio. The figures are not judged here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parent.parent / "bin" / "bench"
+SPREAD = r"[\d,.]+ \([\d,.]+ to [\d,.]+\)"
+RATIO = re.compile(rf"^  limit  {SPREAD}\n  ours   {SPREAD}\n  ratio  {SPREAD}   target: .+$", re.MULTILINE)
+
+
+def bench(*words: str) -> str:
+    """What the command prints; fails where it does."""
+    done = subprocess.run([BENCH, *words], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def headings(told: str) -> list[str]:
+    """The measurements that have limit, ours and ratio below them, by their first words."""
+    blocks = told.split("\n\n")[1:]
+    return [block.partition(",")[0] for block in blocks if RATIO.search(block)]
+
+
+def test_without_a_name_it_lists_them() -> None:
+    assert [line.split()[0] for line in bench().splitlines()] == ["api", "booking", "planner"]
+
+
+def test_an_unknown_name_is_refused() -> None:
+    done = subprocess.run([BENCH, "nothing"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 2
+    assert "invalid choice: 'nothing'" in done.stderr
+
+
+@pytest.mark.timeout(600)
+def test_booking() -> None:
+    told = bench("booking", "--quick")
+    assert headings(told) == ["series on days of their own", "series on the same days"]
+    assert told.splitlines()[-1].startswith("of 108 series: doubled 0, deadlocks 0 ")
+    assert told.count(", 36 answers") == 2
+
+
+@pytest.mark.timeout(600)
+def test_api() -> None:
+    told = bench("api", "--quick")
+    names = ["middleware alone", "one session", "list of 50"]
+    assert headings(told) == [f"{name} beside an empty view" for name in names]
+
+
+def test_planner() -> None:
+    told = bench("planner", "--quick")
+    kinds = ["plan", "plan from facts"]
+    sizes = ["0 sessions there", "500 sessions there"]
+    assert headings(told) == [f"{size}: {kind}" for size in sizes for kind in kinds]
+    assert told.count("five plans beside one") == 2
