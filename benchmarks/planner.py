@@ -53,6 +53,8 @@ def main(quick: bool) -> None:
 def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds: int) -> None:
     busy = busy_intervals(days)
     free = free_sets(busy)
+    if not plan(visits, days, WISHES) or not best_six(all_starts(free)):
+        raise SystemExit(f"{name}: there is no plan to be found")
     steps: dict[str, Callable[[], object]] = {
         "bare search": lambda: best_six(all_starts(free)),
         "bare search from intervals": lambda: best_six(all_starts(free_sets(busy))),
@@ -61,8 +63,6 @@ def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds
         "plan from facts": lambda: plan(visits, tuple(replace(day) for day in days), WISHES),
         "five plans from facts": lambda: plan(visits, tuple(replace(day) for day in days), WISHES, limit=5),
     }
-    if not plan(visits, days, WISHES):
-        raise SystemExit(f"{name}: there is no plan to be found")
     took: dict[str, list[float]] = {step: [] for step in steps}
     for _ in range(rounds):
         for step, work in steps.items():
@@ -116,16 +116,16 @@ def _day(on: date, taken: tuple[Taken, ...]) -> Day:
 
 
 def busy_intervals(days: tuple[Day, ...]) -> list[list[tuple[int, int]]]:
-    """When each chair, nurse and prescriber has a session, in slots from the first day on; one list each."""
-    names = [chair.id for chair in days[0].chairs]
-    names += [person.id for person in (*days[0].nurses, *days[0].prescribers)]
-    found: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
+    """When each chair has a session, in slots from the first day on; then the same for providers, each like one chair.
+
+    Here a provider has one patient at a time: to count several is a rule already.
+    """
+    found: dict[str | None, list[tuple[int, int]]] = {chair.id: [] for chair in days[0].chairs}
     for number, day in enumerate(days):
         for item in day.taken:
-            for who in (item.chair, item.nurse, item.prescriber):
-                assert who is not None
-                found[who].append((number * SLOTS + item.start, number * SLOTS + item.turnover_end))
-    return list(found.values())
+            found[item.chair].append((number * SLOTS + item.start, number * SLOTS + item.turnover_end))
+    chairs = list(found.values())
+    return chairs + chairs[: NURSES + PRESCRIBERS]
 
 
 def free_sets(busy: list[list[tuple[int, int]]]) -> list[int]:
@@ -141,10 +141,9 @@ def free_sets(busy: list[list[tuple[int, int]]]) -> list[int]:
 
 
 def all_starts(free: list[int]) -> int:
-    """The slots at which some chair is free for two hours, and so are some nurse and some prescriber."""
-    pools = free[:CHAIRS], free[CHAIRS : CHAIRS + NURSES], free[CHAIRS + NURSES :]
+    """The slots at which some chair is free for two hours, and some provider too."""
     found = -1
-    for pool in pools:
+    for pool in (free[:CHAIRS], free[CHAIRS:]):
         anybody = 0
         for each in pool:
             anybody |= runs(each, SITTING)

@@ -99,7 +99,9 @@ SELECT count(*) FROM (
 ) AS listed
 """
 
-OLDEST = "SELECT extract(epoch FROM now() - min(try_at)) FROM notifications_message WHERE status = 'due'"
+OLDEST = """
+SELECT extract(epoch FROM now() - min(try_at)) FROM notifications_message WHERE status = 'due' AND not_after > now()
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,10 @@ def _one_connection(db: None) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def schema() -> BaseSchema:
     """The document as it is served, but no answer may have a field, and none a status, that it does not name."""
+    # Other tests serve other addresses, whose document may be kept.
+    document.cache_clear()
     strict = json.loads(document())
+    document.cache_clear()
     for name, component in strict["components"]["schemas"].items():
         # A problem may have members of its own.
         if "properties" in component and name != "Problem":
