@@ -25,11 +25,14 @@ CONTACT: Final = ("email", "phone")
 def check_may_change(user: User, patient: Patient, names: Collection[str]) -> None:
     """Raise Forbidden unless the person may change these fields of a record that they see.
 
-    Staff of the patient's site may change all, `user` only those who sign people up; patients some of their own record.
+    Staff of the patient's site may change all, but `user` only those who sign people up, and addresses only those who
+    use or manage them; patients may change some of their own record.
     """
     works_there = staffed_sites(user).filter(pk=patient.site_id).exists()
     if works_there and may(user, "patients.partial_update"):
         check_may_link(user, names)
+        if set(CONTACT) & set(names) and not holds(user, Role.FRONT_DESK, Role.MANAGER):
+            raise Forbidden("may_not_change_contact", "Your role may not change how a patient is reached.")
     elif patient.user_id != user.pk or not OWN_FIELDS.issuperset(names):
         raise Forbidden
 
@@ -40,9 +43,26 @@ def check_may_link(user: User, names: Collection[str]) -> None:
         raise Forbidden("may_not_link", "Your role may not tie a patient to a sign-in.")
 
 
-def sees_contact(user: User) -> bool:
-    """Whether the person may read how patients are reached: all but those who only audit."""
-    return any(role != Role.AUDITOR for role in user.roles)
+def contact_as_seen(user: User, patient: Patient) -> dict[str, str]:
+    """How the patient is reached, as far as the person may read it.
+
+    Whole for those who call and write to patients, and for the patient; enough to recognise it for those who treat or
+    manage; nothing for those who only audit.
+    """
+    if patient.user_id == user.pk or holds(user, Role.FRONT_DESK):
+        return {"email": patient.email, "phone": patient.phone}
+    if holds(user, Role.NURSE, Role.PRESCRIBER, Role.MANAGER):
+        return {"email": _masked_email(patient.email), "phone": _masked_phone(patient.phone)}
+    return {}
+
+
+def _masked_email(email: str) -> str:
+    name, at, domain = email.partition("@")
+    return f"{name[:1]}***{at}{domain}" if email else ""
+
+
+def _masked_phone(phone: str) -> str:
+    return f"***{phone[-4:]}" if phone else ""
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from accounts.http.query import bad_parameter
 from accounts.http.serializers import StrictModelSerializer
 from accounts.http.views import ChangeRecord, CreateRecord, ListRecords, ReadRecord, RecordViewSet
 from accounts.models import Channel, Patient, Role, User
+from accounts.patients import CONTACT
 from accounts.queries import staffed_sites, visible_patients, visible_sites
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def sign_ins(user: User) -> QuerySet[User]:
 
 
 class PatientSerializer(StrictModelSerializer):
-    """A person who is treated. `email` and `phone` are left out for those who may not see them."""
+    """A person who is treated. `email` and `phone` are masked or left out for those who may not read them."""
 
     site = fields.ReferenceField(staffed_sites)
     user = fields.ReferenceField(sign_ins, required=False, allow_null=True)
@@ -72,12 +73,10 @@ class PatientSerializer(StrictModelSerializer):
         return value
 
     def to_representation(self, instance: Patient) -> dict[str, Any]:
-        """The record, without ways to reach the patient where the caller may not see them."""
+        """The record, with as much of the ways to reach the patient as the caller may read."""
         shown: dict[str, Any] = super().to_representation(instance)
-        if not patients.sees_contact(self.context["request"].user):
-            for name in patients.CONTACT:
-                shown.pop(name, None)
-        return shown
+        seen = patients.contact_as_seen(self.context["request"].user, instance)
+        return {name: seen.get(name, value) for name, value in shown.items() if name in seen or name not in CONTACT}
 
 
 class PatientFilters(StrictFilterSet):
