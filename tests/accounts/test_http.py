@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 import scheduler.api.views  # noqa: F401  (gives the constraints their names)
-from accounts.http import conditions, fields, filters, idempotency, parsing, problems
+from accounts.http import conditions, fields, filters, idempotency, parsing, problems, schema
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.http.views import (
     ApiView,
@@ -232,10 +232,14 @@ handler404, handler500 = problems.handler404, problems.handler500
 
 
 @pytest.fixture(autouse=True)
-def _small_service(settings: Settings) -> None:
+def _small_service(settings: Settings) -> Iterator[None]:
     settings.ROOT_URLCONF = __name__
     settings.CALLS_PER_MINUTE = {"user": 6000, "anonymous": 600}
     settings.SIGN_IN_FAILURES = {"account": 10, "address": 100, "seconds": 300}
+    # The document is written once a process, and this is another service than the rest of the run's.
+    schema.document.cache_clear()
+    yield
+    schema.document.cache_clear()
 
 
 @pytest.fixture
