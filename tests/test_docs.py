@@ -1,4 +1,4 @@
-"""What the architecture page says is where it says: files and names in it exist, and ten things are found by it alone."""
+"""What the architecture page says is so: files and names in it exist, and ten things are found by it alone."""
 
 from __future__ import annotations
 
