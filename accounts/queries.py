@@ -27,7 +27,8 @@ def staffed_sites(user: User) -> QuerySet[Site]:
 
 def visible_sites(user: User) -> QuerySet[Site]:
     """Sites that the person works at or is treated at."""
-    return Site.objects.filter(Q(id__in=staffed_sites(user).values("id")) | Q(patients__user_id=user.id)).distinct()
+    treated = Patient.objects.filter(user_id=user.id).values("site_id")
+    return Site.objects.filter(Q(id__in=staffed_sites(user).values("id")) | Q(id__in=treated))
 
 
 def visible_patients(user: User) -> QuerySet[Patient]:

@@ -18,7 +18,7 @@ NAMES = {
 
 
 def main(words: list[str]) -> int:
-    """Exit status: 0 measured or listed, 2 no such benchmark."""
+    """Exit status: 0 measured or listed, 1 not measured (the reason is told), 2 no such benchmark."""
     parser = argparse.ArgumentParser(prog="bin/bench", allow_abbrev=False, description=__doc__)
     parser.add_argument("name", nargs="?", choices=sorted(NAMES))
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its figures mean nothing")
@@ -42,4 +42,7 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

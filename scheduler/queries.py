@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
-from accounts.models import Role, User
+from accounts.models import Role, Site, User
 from accounts.queries import staffed_sites, visible_sites
 from accounts.rights import is_staff
 from scheduler.models import Chair, Protocol, Provider
@@ -31,10 +31,11 @@ def visible_providers(user: User) -> QuerySet[Provider]:
 
 def visible_protocols(user: User) -> QuerySet[Protocol]:
     """All of their organization for staff; for patients those that can be booked where they are treated."""
-    treated = Q(status=Protocol.Status.APPROVED, organization__sites__patients__user_id=user.id)
+    organizations = Site.objects.filter(patients__user_id=user.id).values("organization_id")
+    treated = Q(status=Protocol.Status.APPROVED, organization_id__in=organizations)
     if is_staff(user) and user.organization_id is not None:
         treated |= Q(organization_id=user.organization_id)
-    return Protocol.objects.filter(treated).distinct()
+    return Protocol.objects.filter(treated)
 
 
 def staffed_chairs(user: User) -> QuerySet[Chair]:

@@ -17,6 +17,9 @@ from scheduler.queries import visible_protocols, visible_providers
 from sessions.models import Order, Plan, Series, Session, SessionEvent
 from sessions.queries import visible_plans
 
+# One field for all blocks: to make a serializer for each part of each session is most of a list's time.
+INSTANT = fields.InstantField()
+
 
 class BlockSerializer(StrictSerializer):
     """One part of a session."""
@@ -64,11 +67,9 @@ class SessionSerializer(StrictModelSerializer):
         """The planned parts, each from where the one before ends."""
         marks = [session.start, session.infuse_start, session.recover_start, session.end, session.turnover_end]
         kinds = ["prepare", "infuse", "recover", "turnover"]
-        parts = [
-            {"kind": kind, "start": start, "end": end}
-            for kind, (start, end) in zip(kinds, pairwise(marks), strict=True)
-        ]
-        return list(BlockSerializer(parts, many=True).data)
+        shown = [INSTANT.to_representation(mark) for mark in marks]
+        parts = zip(kinds, pairwise(shown), strict=True)
+        return [{"kind": kind, "start": start, "end": end} for kind, (start, end) in parts]
 
 
 class SeriesSerializer(StrictModelSerializer):

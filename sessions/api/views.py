@@ -160,7 +160,9 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
 
     def visible(self) -> QuerySet[Session]:
         """Sessions of the sites where the caller works, and their own."""
-        return visible_sessions(self.user).select_related(*WITH_SITE)
+        seen = visible_sessions(self.user)
+        # Reading shows ids; only verbs look behind them.
+        return seen if self.action in ("list", "retrieve") else seen.select_related(*WITH_SITE)
 
     @property
     def page_order(self) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from accounts.audit import append_only, audited, fixed
 # Every change touches the row of its site's day first. Two that meet there go one after the other: at READ COMMITTED the
 # second then sees the first, at REPEATABLE READ it fails. So the peak below is always taken over all that counts.
 GUARD = """
-CREATE FUNCTION sessions_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A plan made anew for each row would cost more than the row, and would pick an index by yesterday's figures.
+CREATE FUNCTION sessions_guard() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     s infusion_sessions_session%ROWTYPE;
     zone text;
