@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 
 from accounts import audit, clock, patients
@@ -36,6 +36,18 @@ def sign_ins(user: User) -> QuerySet[User]:
     return User.objects.filter(organization__users=user, roles__contains=[Role.PATIENT])
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "maxLength": 16,
+        "description": "E.164, or empty; shown as `***0142` to those who need not call.",
+        "examples": ["+13125550142"],
+    }
+)
+class ShownPhoneField(fields.PhoneField):
+    """A phone number, whose description allows for the mask."""
+
+
 class PatientSerializer(StrictModelSerializer):
     """A person who is treated. `email` and `phone` are masked or left out for those who may not read them."""
 
@@ -43,7 +55,7 @@ class PatientSerializer(StrictModelSerializer):
     user = fields.ReferenceField(sign_ins, required=False, allow_null=True)
     birth_date = fields.DateField()
     email = fields.EmailField(required=False, allow_blank=True)
-    phone = fields.PhoneField(required=False, allow_blank=True)
+    phone = ShownPhoneField(required=False, allow_blank=True)
     preferred_channels = fields.StrictList(
         child=fields.StrictChoice(choices=Channel.choices), unique=True, required=False
     )
