@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from tests.catcher import Catcher, Mail
     from tests.factories import Clinic
 
-PLANTED = re.compile(r"zzphi|2025550173|1931|03-07", re.IGNORECASE)
+# The birth date as a whole, in the ways that it is written: a year alone stands in many a random id.
+BORN = r"1931-03-07|0?3/0?7/(19)?31|mar\w* 0?7,? 1931|0?7\.? mar\w* 1931"
+PLANTED = re.compile(rf"zzphi|2025550173|{BORN}", re.IGNORECASE)
 PERSON = {
     "given_name": "ZZPHI-given",
     "family_name": "ZZPHI-family",
@@ -217,7 +219,9 @@ def test_a_planted_patient_is_found_nowhere_but_in_the_database(
         "names of mails": "\n".join(str(each.message["Message-ID"]) for each in catcher.mails),
         "reasons": "\n".join(Message.objects.values_list("reason", flat=True)),
     }
-    assert {name: PLANTED.findall(text) for name, text in told.items() if PLANTED.search(text)} == {}
+    assert {
+        name: [found[0] for found in PLANTED.finditer(text)] for name, text in told.items() if PLANTED.search(text)
+    } == {}
     assert "refused with 451" in told["log"]
     assert link.split("/")[2] not in told["log"] + told["broker"]
     messages = [line["message"] for line in log.lines()]
@@ -262,8 +266,8 @@ def test_faults_in_the_database_are_logged_without_the_row(
     finally:
         app.tasks.pop("tests.fault")
 
-    assert PLANTED.findall(log.text()) == []
-    assert PLANTED.findall(postgres_log()) == []
+    assert not PLANTED.search(log.text())
+    assert not PLANTED.search(postgres_log())
     lines = {line["logger"]: line for line in log.lines()}
     assert "tests.fault" in lines["celery.app.trace"]["message"]
     assert lines["celery.app.trace"]["error"].startswith("InternalError")

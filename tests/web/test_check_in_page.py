@@ -137,14 +137,14 @@ def test_item_nine_raises_an_alert_and_shows_the_sites_crisis_line(clinic: Clini
     assert 'href="tel:112"' in page
     assert 'href="tel:+13125550143"' in page
     assert "988" not in page
-    assert "a clinician there has been alerted" in words(page)
+    assert "are marked urgent for a clinician there" in words(page)
     alert = Alert.objects.get(follow_up=follow_up)
     assert (alert.kind, alert.level, alert.owner_id) == ("suicide_item", "urgent", clinic.site.on_call_id)
 
 
 def test_no_crisis_words_are_put_above_harmless_answers(clinic: Clinic, client: Client) -> None:
     page = words(client.post(path(make_follow_up(clinic)), form(phq9_1="3")).content.decode())
-    assert "alerted" not in page
+    assert "urgent" not in page
     assert "Call or text 988" in page
     assert not Alert.objects.exists()
 
@@ -152,7 +152,7 @@ def test_no_crisis_words_are_put_above_harmless_answers(clinic: Clinic, client: 
 def test_a_severe_side_effect_names_the_emergency_number(clinic: Clinic, client: Client) -> None:
     follow_up = make_follow_up(clinic, "side-effects")
     page = words(client.post(path(follow_up), form("side-effects", palpitations="3")).content.decode())
-    assert "Your care team has been alerted" in page
+    assert "Your answers are marked urgent" in page
     assert "cannot be woken: call 911 now" in page
     assert Alert.objects.get().kind == "severe_side_effect"
 
