@@ -161,6 +161,19 @@ def test_a_record_out_of_sight_is_as_one_that_is_not_there(
     assert foreign.content == unknown.content
 
 
+@pytest.mark.parametrize("removal", [each for each in ON_A_RECORD if each.method == "DELETE"], ids=str)
+def test_a_removed_record_is_as_one_that_never_was(world: World, removal: Operation) -> None:
+    assert removal.record is not None
+    assert removal.send(world, "admin").status_code == 204
+    nowhere = {removal.record: str(uuid.uuid4())}
+    for operation in ON_A_RECORD:
+        if operation.record == removal.record:
+            gone = operation.send(world, "admin")
+            unknown = operation.send(world, "admin", address=operation.address(world, "admin", **nowhere))
+            assert problem(gone) == (404, "not_found"), operation
+            assert gone.content == unknown.content
+
+
 @pytest.mark.parametrize("operation", LISTS, ids=str)
 def test_a_list_shows_nothing_of_others(world: World, other: World, operation: Operation) -> None:
     own = operation.send(world, "admin").content.decode()
