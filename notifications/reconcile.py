@@ -198,7 +198,7 @@ def _compare(
 
 def _revise(session: Session, row: Message, due: Due | None, said: bool, now: datetime) -> bool:
     """Bring one row that is not said yet in line with what is due; whether it changed."""
-    reason = why_not(session, row) or ("" if due else "no_longer_wanted")
+    reason = why_not(session, row) or (due.hindrance if due else "no_longer_wanted")
     if row.status == MessageStatus.DUE and row.not_after > now:
         return _skip(row, reason) if reason or due is None else _reschedule(row, due)
     if row.status != MessageStatus.SKIPPED or reason or due is None or due.not_after <= now or said:
@@ -249,6 +249,8 @@ def _new_message(
         due_at=due.due_at,
         not_after=due.not_after,
         try_at=due.due_at,
+        status=MessageStatus.SKIPPED if due.hindrance else MessageStatus.DUE,
+        reason=due.hindrance,
     )
 
 

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 TO_COME = frozenset({"booked", "confirmed"})
 ENDED = frozenset({"completed", "stopped_early"})
+# By which a message is listed that cannot be said at all.
+FIRST_CHANNEL = "email"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,10 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One message: to be said from `due_at` on and before `not_after`. `instrument` is None for a reminder."""
+    """One message: to be said from `due_at` on and before `not_after`. `instrument` is None for a reminder.
+
+    `hindrance` is why it cannot be said as things stand, "" where it can: `no_address`, `no_channel_wanted`.
+    """
 
     kind: str
     channel: str
@@ -57,14 +62,15 @@ class Due:
     not_after: datetime
     instrument: str | None = None
     hours_after: int = 0
+    hindrance: str = ""
 
 
 def due_messages(facts: SessionFacts) -> tuple[Due, ...]:
     """Everything that is to be said about the session, its windows past or to come, soonest first.
 
-    Reminders while it is booked or confirmed, follow-up check-ins once it is discharged; nothing to a patient who
-    cannot be reached by a channel that they want. Asking later gives the same answer: what was past already when the
-    session got its start is judged by that instant, not by the present one.
+    Reminders while it is booked or confirmed, follow-up check-ins once it is discharged. What cannot reach the patient
+    is told too, with its hindrance, so that somebody sees it. Asking later gives the same answer: what was past already
+    when the session got its start is judged by that instant, not by the present one.
     """
     if facts.status in TO_COME:
         return _reminders(facts)
@@ -83,11 +89,11 @@ def _reminders(facts: SessionFacts) -> tuple[Due, ...]:
     times = [(at, hours) for at, hours in times if at < last_call]
     ends = [*(at for at, _ in times), last_call][1:]
     return tuple(
-        Due(f"reminder_{hours}h", channel, facts.start, max(at, facts.stands_since), not_after)
+        Due(f"reminder_{hours}h", channel, facts.start, max(at, facts.stands_since), not_after, hindrance=hindrance)
         for (at, hours), not_after in zip(times, ends, strict=True)
         # Windows follow one another: of those past at booking or moving at most one is still open, the latest.
         if not_after > facts.stands_since
-        for channel in _channels(facts, by_hours[hours])
+        for channel, hindrance in _channels(facts, by_hours[hours])
     )
 
 
@@ -103,17 +109,24 @@ def _check_ins(facts: SessionFacts, discharged_at: datetime) -> tuple[Due, ...]:
             discharged_at + timedelta(hours=check_in.hours_after) + facts.follow_up_life,
             check_in.instrument,
             check_in.hours_after,
+            hindrance,
         )
         for check_in in dict.fromkeys(facts.follow_ups)
-        for channel in channels
+        for channel, hindrance in channels
     ]
     return tuple(sorted(dues, key=lambda due: (due.due_at, due.kind)))
 
 
-def _channels(facts: SessionFacts, offered: tuple[str, ...]) -> tuple[str, ...]:
-    """Channels that the patient wants and can be reached by: those offered, or where none of them is, the first."""
+def _channels(facts: SessionFacts, offered: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Channels that the patient wants and can be reached by: those offered, or where none of them is, the first.
+
+    Each with its hindrance; where there is none to be reached by, the one that would have been taken, with the reason.
+    """
     usable = [channel for channel in dict.fromkeys(facts.wished) if channel in facts.reachable]
-    return tuple(channel for channel in usable if channel in offered) or tuple(usable[:1])
+    taken = [channel for channel in usable if channel in offered] or usable[:1]
+    if taken:
+        return tuple((channel, "") for channel in taken)
+    return (((*facts.wished, *offered, FIRST_CHANNEL)[0], "no_address" if facts.wished else "no_channel_wanted"),)
 
 
 def _plain(instrument: str) -> str:

@@ -24,6 +24,7 @@ from notifications.instruments import (
     read_answers,
     score,
 )
+from scheduler.protocols import INSTRUMENT_CODES
 
 PHQ = [f"phq9_{number}" for number in range(1, 10)]
 GAD = [f"gad7_{number}" for number in range(1, 8)]
@@ -293,3 +294,7 @@ def test_a_seal_made_for_another_purpose_with_the_same_key_opens_nothing() -> No
         seal = hmac.digest(KEY, prefix + FOLLOW_UP.bytes, sha256)
         token = base64.urlsafe_b64encode(FOLLOW_UP.bytes + seal).decode()
         assert follow_links.read_token(token, [KEY]) is None
+
+
+def test_protocols_may_ask_for_just_what_can_be_asked_here() -> None:
+    assert set(INSTRUMENT_CODES) == set(INSTRUMENTS)

@@ -43,6 +43,23 @@ def test_a_booking_is_followed_by_its_reminders_once(clinic: Clinic) -> None:
     assert Message.objects.count() == 2
 
 
+def test_what_cannot_reach_the_patient_is_listed_and_said_once_it_can(clinic: Clinic) -> None:
+    session = book(clinic, noon(10), clock.now())
+    session.patient.email = ""
+    session.patient.save()
+    compare()
+    unsaid = {("reminder_72h", "email", "skipped", "no_address"), ("reminder_24h", "email", "skipped", "no_address")}
+    assert rows(session) == unsaid
+    session.patient.email = "found@example.org"
+    session.patient.save()
+    compare()
+    assert rows(session) == {(kind, "email", "due", "") for kind, *_ in unsaid}
+    session.patient.email = ""
+    session.patient.save()
+    compare()
+    assert rows(session) == unsaid
+
+
 def test_a_cancelled_session_is_not_spoken_of(clinic: Clinic) -> None:
     session = book(clinic, noon(10), clock.now())
     compare()

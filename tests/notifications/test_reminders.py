@@ -108,8 +108,9 @@ def test_nothing_is_asked_before_the_discharge(status: str) -> None:
         (("sms", "email"), {"email", "sms"}, ("email", "sms"), ["sms", "email"]),
         (("sms",), {"email", "sms"}, ("email",), ["sms"]),
         (("sms", "email"), {"email"}, ("sms",), ["email"]),
-        (("sms",), {"email"}, ("email", "sms"), []),
-        ((), {"email", "sms"}, ("email", "sms"), []),
+        (("sms",), {"email"}, ("email", "sms"), ["sms no_address"]),
+        ((), {"email", "sms"}, ("sms",), ["sms no_channel_wanted"]),
+        ((), set(), (), ["email no_channel_wanted"]),
     ],
 )
 def test_channels_are_those_offered_that_the_patient_wants_else_the_first_wish(
@@ -117,7 +118,7 @@ def test_channels_are_those_offered_that_the_patient_wants_else_the_first_wish(
 ) -> None:
     plan = (Reminder(24, offered),)
     dues = due_messages(facts(reminders=plan, wished=wished, reachable=frozenset(reachable)))
-    assert [due.channel for due in dues] == expected
+    assert [f"{due.channel} {due.hindrance}".strip() for due in dues] == expected
 
 
 def test_a_question_is_asked_by_one_channel() -> None:
