@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework import permissions, serializers
 from rest_framework.exceptions import APIException, MethodNotAllowed
 from rest_framework.renderers import JSONRenderer
@@ -144,7 +145,7 @@ class ApiView(APIView):
     @property
     def right(self) -> str:
         """The action's name in `accounts.rights`."""
-        raise NotImplementedError(f"{type(self).__name__} says neither its right nor that it is open")
+        raise ImproperlyConfigured(f"{type(self).__name__} says neither its right nor that it is open")
 
     def _check_right(self, request: Request) -> None:
         if self.public or self.signed_in_suffices:

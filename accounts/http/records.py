@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.urls import register_converter
 from rest_framework.response import Response
@@ -42,7 +43,7 @@ class RecordViewSet(ApiView, GenericViewSet):
 
     def visible(self) -> QuerySet[Any]:
         """The records that the caller may see, with what rendering them needs."""
-        raise NotImplementedError
+        raise ImproperlyConfigured(f"{type(self).__name__} does not say which records may be seen")
 
     def get_queryset(self) -> QuerySet[Any]:
         """`visible()`; nothing while the OpenAPI document is written."""
