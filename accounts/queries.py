@@ -10,8 +10,6 @@ from accounts.models import Patient, Site
 from accounts.rights import ADMIN, is_staff
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from django.db.models import QuerySet
 
     from accounts.models import User
@@ -45,8 +43,3 @@ def seen_patients(user: User, path: str) -> Q:
     if not is_staff(user):
         return own
     return own | Q(**{f"{path}site__in": staffed_sites(user).values("id")})
-
-
-def owner_patient(user: User) -> UUID | None:
-    """Id of the patient record that is the person's own, or None."""
-    return Patient.objects.filter(user_id=user.id).values_list("id", flat=True).first()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
+from accounts.models import Site
 from accounts.refusals import Conflict, Gone, Invalid, NotFound
 from notifications import alerts, follow_links, instruments
 from notifications.models import FollowUp
@@ -14,6 +15,7 @@ from sessions.models import SessionStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -58,9 +60,19 @@ def answer_follow_up(token: str, answers: object, now: datetime) -> FollowUp:
     return follow_up
 
 
-def _find(token: str, among: QuerySet[FollowUp]) -> FollowUp:
+def site_behind(token: str) -> Site | None:
+    """The site that asks by a link, whether it is still open or not; None for a token that is false or of nothing."""
+    follow_up_id = _id_in(token)
+    return Site.objects.filter(sessions__follow_ups=follow_up_id).first() if follow_up_id else None
+
+
+def _id_in(token: str) -> UUID | None:
     keys = [key.encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    follow_up_id = follow_links.read_token(token, keys)
+    return follow_links.read_token(token, keys)
+
+
+def _find(token: str, among: QuerySet[FollowUp]) -> FollowUp:
+    follow_up_id = _id_in(token)
     found = follow_up_id and among.select_related("session__site").filter(id=follow_up_id).first()
     if not found:
         raise NotFound()

@@ -1,6 +1,7 @@
 """The one door to bookings and supply: which rows a change locks, always in one order, so that none waits in a circle.
 
 The order: the patient, the site (shared for bookings, alone for a change of supply), its days by date, sessions by id.
+A change of supply takes the site's row in `scheduler.changes.lock_site`.
 Each function must run inside a transaction; the locks last until it ends.
 """
 
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, OperationalError, connection
 
-from accounts.models import Patient, Site
+from accounts.models import Patient
 from accounts.refusals import Conflict
 from sessions.models import Session, SiteDay
 
@@ -48,11 +49,6 @@ def lock_days(site: UUID, dates: Iterable[date]) -> None:
     days = sorted(set(dates))
     SiteDay.objects.bulk_create([SiteDay(site_id=site, date=day) for day in days], ignore_conflicts=True)
     list(SiteDay.objects.select_for_update().filter(site=site, date__in=days).order_by("date").values_list("pk"))
-
-
-def lock_site_for_supply(site: UUID) -> None:
-    """Keep every booking at the site out while its supply changes."""
-    list(Site.objects.select_for_update(no_key=True).filter(pk=site).values_list("pk"))
 
 
 def check_constraints() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.cache import never_cache
@@ -12,9 +11,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import clock
-from accounts.models import Site
 from accounts.refusals import Invalid, Refusal
-from notifications import follow_links, follow_ups, instruments
+from notifications import follow_ups, instruments
 from web.questions import questions, sent_answers
 
 if TYPE_CHECKING:
@@ -51,7 +49,8 @@ def check_in(request: HttpRequest, token: str) -> HttpResponse:
             return _receive(request, token)
         return _ask(request, follow_ups.open_follow_up(token, clock.now()))
     except Refusal as refusal:
-        site = _site_behind(token)
+        # Whoever comes back to a closed check-in still finds the site's own crisis line; a false link learns nothing.
+        site = follow_ups.site_behind(token)
         return page(request, "closed", refusal.status, site=site, code=refusal.code)
 
 
@@ -84,13 +83,6 @@ def _ask(
         wrong=[question for question in shown if question.wrong],
         refused=refusal is not None,
     )
-
-
-def _site_behind(token: str) -> Site | None:
-    # Whoever comes back to a closed check-in still finds the site's own crisis line; a false link learns nothing.
-    keys = [key.encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    follow_up_id = follow_links.read_token(token, keys)
-    return Site.objects.filter(sessions__follow_ups=follow_up_id).first() if follow_up_id else None
 
 
 def page(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
