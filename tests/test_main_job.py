@@ -127,7 +127,7 @@ def moved(session: Record, by: timedelta) -> Record:
     return session | {name: later(session[name]) for name in ("start", "end", "hands_on_until")} | {"blocks": blocks}
 
 
-# What is done to a session, given another one, and a word of what must be said about it.
+# What is done to a session, given another one and a room that it may not have; and a word of what must be said then.
 FAULTS: dict[str, tuple[Callable[[Record, Record], Record], str]] = {
     "gap": (lambda one, other: moved(one, timedelta(days=7)), "days before session"),
     "closed": (lambda one, other: moved(one, timedelta(hours=-8)), "open not at"),
@@ -136,7 +136,7 @@ FAULTS: dict[str, tuple[Callable[[Record, Record], Record], str]] = {
     "not-asked-for": (lambda one, other: moved(one, timedelta(days=700)), "not asked for"),
     "length": (lambda one, other: one | {"blocks": other["blocks"]}, "lengths"),
     "points": (lambda one, other: one | {"acuity": one["acuity"] + 1}, "points"),
-    "chair-kind": (lambda one, other: one | {"chair": other["chair"]}, "2: chair"),
+    "chair-kind": (lambda one, other: one | {"chair": other["private_room"]}, "2: chair"),
     "chair-twice": (
         lambda one, other: moved(one, at(other["start"]) - at(one["start"])) | {"chair": other["chair"]},
         "is taken twice",
@@ -149,7 +149,7 @@ FAULTS: dict[str, tuple[Callable[[Record, Record], Record], str]] = {
 
 
 def second_session(practice: Practice, sessions: list[Record], code: str) -> Record:
-    """The second session of a series under the protocol of this code, in a room for TRD."""
+    """The second session of a series under the protocol of this code."""
     protocol = practice.protocols[code]["id"]
     series = {each["id"] for each in practice.series if each["protocol"] == protocol}
     return next(each for each in sessions if each["sequence"] == 2 and each["series"] in series)
@@ -162,6 +162,9 @@ def test_the_reading_of_the_rules_sees_what_is_wrong(
     """Without this, the test above could pass because it looks at nothing."""
     sessions = sessions_of(practice)
     one, other = second_session(practice, sessions, "CRPS"), second_session(practice, sessions, "TRD")
+    # A room that CRPS does not take, whichever chair the planner gave to TRD.
+    rooms = practice.client.list("chairs/", site=practice.site["id"], kind="private_room")
+    other = other | {"private_room": rooms[0]["id"]}
     others = [each for each in sessions if each["id"] != one["id"]]
     assert any(word in fault for fault in everything_wrong(practice, [*others, change(one, other)]))
 
