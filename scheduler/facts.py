@@ -6,9 +6,9 @@ Time is counted in slots of five minutes of elapsed time from the day's first in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scheduler.slots import add, at_most, grid_marks, mask, runs
 
@@ -85,6 +85,12 @@ class Day:
         """What the sessions already there leave; worked out once."""
         return Load(self)
 
+    def seen_by(self, patient_free: int, from_slot: int) -> Day:
+        """The day as one patient finds it at one time. The load, which knows of neither, is worked out once for all."""
+        seen = replace(self, patient_free=patient_free, from_slot=from_slot)
+        seen.__dict__["load"] = self.load
+        return seen
+
 
 @dataclass(frozen=True)
 class Need:
@@ -137,10 +143,10 @@ class Load:
     """What one day's sessions take, as sets of slots; lanes for many chairs or nurses lie side by side in one int.
 
     Each lane ends in at least one empty slot, so that no run of slots reaches from one lane into the next.
+    Requests may share one, in threads: what it keeps is the same whoever works it out.
     """
 
     def __init__(self, day: Day) -> None:
-        self.day = day
         self.all = (1 << day.slots) - 1
         self.lane_bytes = day.slots // 8 + 1
         self.marks = grid_marks(day.wall)
@@ -166,11 +172,13 @@ class Load:
 
     def lanes(self, key: object, build: Callable[[], list[int]]) -> tuple[int, int]:
         """Sets of slots side by side and how many they are; built once a key."""
-        if key not in self.kept:
+        found = self.kept.get(key)
+        if found is None:
             sets = build()
             packed = b"".join(slots.to_bytes(self.lane_bytes, "little") for slots in sets)
-            self.kept[key] = (int.from_bytes(packed, "little"), len(sets))
-        return self.kept[key]
+            found = (int.from_bytes(packed, "little"), len(sets))
+            keep(self.kept, key, found)
+        return found
 
     def any_lane(self, packed: int, lanes: int) -> int:
         """The slots that are in at least one lane."""
@@ -185,9 +193,11 @@ class Load:
         """The slots in which a person on duty has room for `acuity` points and at most `peak` sessions already."""
         room = min(peak, staff.capacity - 1)
         key = (staff.id, acuity, room)
-        if key not in self.rooms:
-            self.rooms[key] = self._room(staff, acuity, room)
-        return self.rooms[key]
+        found = self.rooms.get(key)
+        if found is None:
+            found = self._room(staff, acuity, room)
+            keep(self.rooms, key, found)
+        return found
 
     def _room(self, staff: StaffFacts, acuity: int, room: int) -> int:
         free = staff.on_duty & self.all & at_most(self.count.get(staff.id, []), room, self.all)
@@ -227,3 +237,17 @@ class Load:
     def most_at_once(self) -> int:
         """One less than the largest capacity among the nurses."""
         return max((nurse.capacity for nurse in self.nurses), default=1) - 1
+
+
+# A day lives as long as nothing on it changes, and is asked about by whoever plans: what it remembers has an end.
+KEPT_AT_MOST = 500
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+def keep(kept: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Remember a value under a key; where there are very many, begin anew."""
+    if len(kept) >= KEPT_AT_MOST:
+        kept.clear()
+    kept[key] = value

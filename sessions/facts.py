@@ -143,12 +143,8 @@ def _with(day: Day, taken: Iterable[Booked], busy: Iterable[dict[str, datetime]]
     for times in busy:
         if times["start"] < ends and times["end"] > begins:
             free &= ~mask(_floor(times["start"] - begins), _ceil(times["end"] - begins), day.slots)
-    return replace(
-        day,
-        taken=tuple(_as_taken(item, begins) for item in here),
-        patient_free=free,
-        from_slot=min(day.slots, max(0, _ceil(now - begins))),
-    )
+    filled = replace(day, taken=tuple(_as_taken(item, begins) for item in here))
+    return filled.seen_by(free, from_slot=min(day.slots, max(0, _ceil(now - begins))))
 
 
 def _as_taken(item: Booked, begins: datetime) -> Taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scheduler.day import Day, Need, Placement, Refusal, can_keep, mask, place, ranked, starts
+from scheduler.facts import KEPT_AT_MOST, keep
 from scheduler.slots import bits
 from tests.scheduler import clinic
 from tests.scheduler.clinic import chair, day, need, staff, taken
@@ -221,3 +223,27 @@ def test_can_keep_allows_exactly_what_the_rules_allow(seed: int) -> None:
                         and (doctor in prescribers and clinic.prescriber_will_do(on, asked, start, doctor))
                     )
                     assert (can_keep(on, asked, start, seat.id, nurse.id, doctor.id) is None) == allowed
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_day_that_many_look_at_is_to_each_as_if_it_were_theirs_alone(seed: int) -> None:
+    rng = Random(seed)
+    shared = clinic.random_day(rng, clinic.MONDAY, 24, busy=3)
+    for _ in range(3):
+        asked = clinic.random_need(rng, shared)
+        free, from_slot = rng.getrandbits(24), rng.randrange(25)
+        mine, alone = shared.seen_by(free, from_slot), replace(shared, patient_free=free, from_slot=from_slot)
+        assert mine.load is shared.load
+        assert mine == alone
+        assert starts(mine, asked) == starts(alone, asked)
+        assert ranked(mine, asked, starts(mine, asked)) == ranked(alone, asked, starts(alone, asked))
+        assert [place(mine, asked, start) for start in range(24)] == [place(alone, asked, start) for start in range(24)]
+
+
+def test_what_a_day_remembers_has_an_end() -> None:
+    remembered: dict[int, int] = {}
+    for number in range(3 * KEPT_AT_MOST):
+        keep(remembered, number, number)
+        assert remembered[number] == number
+    assert len(remembered) <= KEPT_AT_MOST
