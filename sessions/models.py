@@ -14,6 +14,39 @@ from accounts import clock
 from accounts.ids import uuid7
 from accounts.models import Patient, Site, User
 from scheduler.models import Chair, Protocol, Provider
+from sessions.change_models import (
+    Disruption,
+    DisruptionItem,
+    DisruptionKind,
+    DisruptionStatus,
+    EntryStatus,
+    Offer,
+    OfferStatus,
+    Outcome,
+    WaitlistEntry,
+)
+
+__all__ = [
+    "GONE",
+    "TO_COME",
+    "Disruption",
+    "DisruptionItem",
+    "DisruptionKind",
+    "DisruptionStatus",
+    "EntryStatus",
+    "Offer",
+    "OfferStatus",
+    "Order",
+    "Outcome",
+    "Plan",
+    "Series",
+    "SeriesStatus",
+    "Session",
+    "SessionEvent",
+    "SessionStatus",
+    "SiteDay",
+    "WaitlistEntry",
+]
 
 
 class Order(models.Model):
@@ -45,7 +78,12 @@ class SeriesStatus(models.TextChoices):
 
 
 class Series(models.Model):
-    """One patient's course under one version of a protocol."""
+    """One patient's course under one version of a protocol.
+
+    `adjustments` are a prescriber's decisions for this course alone, oldest first: `{phase, sessions?, spacing?,
+    reason, by, at}`, in the words of a protocol's phase. `replace_by` is the last date on which a
+    lost session can be given again within its window; once that has passed, the series needs a clinician.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="series")
@@ -53,12 +91,17 @@ class Series(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="series")
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="series", null=True, blank=True)
     status = models.CharField(max_length=20, choices=SeriesStatus, default=SeriesStatus.ACTIVE)
+    adjustments = models.JSONField(default=list, blank=True)
+    replace_by = models.DateField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     row_version = models.PositiveIntegerField(default=1, editable=False)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["site", "status"], name="series_by_site")]
+        indexes: ClassVar = [
+            models.Index(fields=["site", "status"], name="series_by_site"),
+            models.Index(fields=["replace_by"], name="series_to_replace", condition=Q(replace_by__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -133,11 +176,15 @@ class Session(models.Model):
     escort_name = models.CharField(max_length=200, blank=True, default="")
     discharge_score = models.PositiveSmallIntegerField(null=True, blank=True)
     gates = models.JSONField(default=dict, blank=True)
+    cancelled_late = models.BooleanField(db_default=False, default=False)
     version = models.PositiveIntegerField(default=1, editable=False)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["series", "sequence"], name="session_sequence_once"),
+            # A lost session may be given again: the same place in the series, another session.
+            models.UniqueConstraint(
+                fields=["series", "sequence"], condition=~Q(status__in=GONE), name="session_sequence_once"
+            ),
             models.CheckConstraint(
                 condition=Q(
                     start__lt=F("hands_on_until"),
@@ -213,6 +260,8 @@ class SiteDay(models.Model):
 class Plan(models.Model):
     """A proposed whole series. While `held_until` lies ahead, what it takes is taken for everybody but `held_by`.
 
+    With `series` it is the rest of that series instead, and with `session` too another place for that one session.
+
     `sessions` is a list of `{sequence, phase, ordinal, start, hands_on_until, infuse_start, recover_start, end,
     turnover_end, acuity, chair, nurse, prescriber}`, instants as ISO 8601 in UTC, ids as strings.
     """
@@ -229,6 +278,8 @@ class Plan(models.Model):
     sessions = models.JSONField()
     held_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="rest_plans", null=True, blank=True)
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="place_plans", null=True, blank=True)
     booked_as = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="plans", null=True, blank=True)
 
     class Meta:

@@ -105,12 +105,24 @@ class SiteSerializer(StrictModelSerializer):
             "last_reminder_minutes",
             "plan_life_minutes",
             "hold_life_minutes",
+            "late_cancel_hours",
+            "offer_minutes",
+            "offers_at_once",
+            "offers_a_day",
+            "offer_lead_hours",
+            "offers_rest_from",
+            "offers_rest_until",
         ]
         read_only_fields: ClassVar = ["id", "organization", "on_call"]
         extra_kwargs: ClassVar = {
             "last_reminder_minutes": {"min_value": 0, "max_value": 1440},
             "plan_life_minutes": {"min_value": 1, "max_value": 1440},
             "hold_life_minutes": {"min_value": 1, "max_value": 120},
+            "late_cancel_hours": {"min_value": 0, "max_value": 720},
+            "offer_minutes": {"min_value": 5, "max_value": 1440},
+            "offers_at_once": {"min_value": 1, "max_value": 20},
+            "offers_a_day": {"min_value": 0, "max_value": 20},
+            "offer_lead_hours": {"min_value": 0, "max_value": 720},
         }
 
     def validate_opening_hours(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
