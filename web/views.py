@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.shortcuts import render
-from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -13,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import clock
 from accounts.refusals import Invalid, Refusal
 from notifications import follow_ups, instruments
+from web.pages import page
 from web.questions import questions, sent_answers
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from notifications.models import FollowUp
-
-# The questionnaires are in English only, and a page half in another language would be worse than none.
-LANGUAGE = "en"
 
 
 @require_safe
@@ -83,13 +79,3 @@ def _ask(
         wrong=[question for question in shown if question.wrong],
         refused=refusal is not None,
     )
-
-
-def page(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
-    """The page `name`, in the language that the pages have."""
-    with translation.override(LANGUAGE):
-        response = render(request, f"web/{name}.html", context, status=status)
-    response["Content-Language"] = LANGUAGE
-    if name != "home":
-        response["X-Robots-Tag"] = "noindex, nofollow"
-    return response

@@ -20,6 +20,7 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from django.views.csrf import csrf_failure
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -285,5 +286,5 @@ def handler500(request: HttpRequest) -> HttpResponseBase:
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """Django's `CSRF_FAILURE_VIEW`."""
     if not _is_api(request):
-        return HttpResponse("This page has expired. Go back, load it again and retry.", status=403)
+        return csrf_failure(request, reason)
     return _plain(problem(403, "csrf_failed", "The CSRF token is missing or not that of this session."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from accounts import clock
 from accounts.models import Site
@@ -23,11 +21,9 @@ from sessions.models import SessionStatus
 from tests.factories import Clinic, make_patient, noon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from playwright.sync_api import Browser, Page
     from pytest_django.live_server_helper import LiveServer
 
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 TAP = 48
@@ -273,22 +269,6 @@ def test_both_colour_schemes_give_a_value_to_the_same_roles() -> None:
         light, dark = file.read().split("@media screen and (prefers-color-scheme: dark)")
     coloured = set(re.findall(r"(--[a-z-]+): (?:#|0 )", light))
     assert coloured == set(re.findall(r"(--[a-z-]+): (?:#|0 )", dark.split("@media")[0]))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium. Its driver runs an event loop in this thread, which Django would take for async code of ours."""
-    had = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    try:
-        with sync_playwright() as started:
-            made = started.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-            yield made
-            made.close()
-    finally:
-        os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
-        if had is not None:
-            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = had
 
 
 def choose(page: Page, **values: int) -> None:

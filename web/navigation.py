@@ -1,0 +1,37 @@
+"""The pages that stand in everybody's header, by what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from accounts.rights import is_staff, may
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry: the address by its name, the word, the icon, and the row of `accounts.rights` that opens it."""
+
+    name: str
+    word: str
+    icon: str
+    right: str
+
+
+STAFF: Final[tuple[Place, ...]] = ()
+PATIENTS: Final[tuple[Place, ...]] = (Place("web:home", _("Start"), "calendar", "sessions.list"),)
+
+
+def places(user: User, path: str) -> list[dict[str, object]]:
+    """What the person finds in the header; `here` is the longest address that the present one begins with."""
+    offered = STAFF if is_staff(user) else PATIENTS
+    found = [(reverse(each.name), each) for each in offered if may(user, each.right)]
+    here = max((url for url, _ in found if path.startswith(url)), key=len, default="")
+    return [{"url": url, "word": gettext(each.word), "icon": each.icon, "here": url == here} for url, each in found]

@@ -1,0 +1,19 @@
+// Small help for pages that work without it. Times are shown in the clinic's zone; where the reader's own clock
+// differs at that instant, the reader's time is put beside it.
+"use strict";
+
+function beside(time) {
+  const at = new Date(time.dateTime);
+  const language = document.documentElement.lang;
+  const clock = (zone) => at.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit", timeZone: zone }).toLowerCase();
+  const day = (zone) => at.toLocaleDateString(language, { weekday: "short", timeZone: zone });
+  const theirs = time.dataset.zone;
+  if (clock() === clock(theirs) && day() === day(theirs)) return;
+  const own = document.createElement("span");
+  own.className = "own-time";
+  const when = day() === day(theirs) ? clock() : `${day()} ${clock()}`;
+  own.textContent = ` (${document.documentElement.dataset.yourTime.replace("%s", when)})`;
+  time.after(own);
+}
+
+document.querySelectorAll("time[data-zone]").forEach(beside);

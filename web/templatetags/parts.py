@@ -1,0 +1,79 @@
+"""Parts that pages are made of: `{% load parts %}`. What each is for stands in docs/pages.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django import template
+from django.utils.html import format_html
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_noop as _
+
+from web import wording
+from web.navigation import places
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.utils.safestring import SafeString
+
+register = template.Library()
+
+STATES: Final = {
+    "booked": _("booked"),
+    "confirmed": _("confirmed"),
+    "arrived": _("arrived"),
+    "infusing": _("infusing"),
+    "recovering": _("recovering"),
+    "completed": _("completed"),
+    "stopped_early": _("stopped early"),
+    "cancelled": _("cancelled"),
+    "no_show": _("did not come"),
+}
+
+
+@register.inclusion_tag("web/parts/navigation.html", takes_context=True)
+def navigation(context: dict[str, Any]) -> dict[str, Any]:
+    """The header's entries and who is signed in; nothing for a page without a request or a reader without a name."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if request is None or user is None or not user.is_authenticated:
+        return {}
+    return {"user": user, "places": places(user, request.path), "csrf_token": context.get("csrf_token")}
+
+
+@register.inclusion_tag("web/parts/icon.html")
+def icon(name: str) -> dict[str, str]:
+    """One of static/web/icons.svg. It only repeats what a word beside it says."""
+    return {"name": name}
+
+
+@register.inclusion_tag("web/parts/pill.html")
+def pill(state: str, word: str = "") -> dict[str, str]:
+    """A state by icon, word and colour; `word` says it in other words ("25 min late")."""
+    return {"state": state, "word": word or gettext(STATES[state])}
+
+
+@register.simple_tag
+def clock(instant: datetime, zone: str) -> SafeString:
+    """A time on the clinic's clock; the reader's own is put beside it where it differs."""
+    shown = wording.clock(wording.local(instant, zone))
+    return format_html('<time datetime="{}" data-zone="{}">{}</time>', instant.isoformat(), zone, shown)
+
+
+@register.simple_tag
+def day(instant: datetime, zone: str) -> str:
+    """ "Thu, Feb 18": the clinic's day of an instant."""
+    return wording.short_day(wording.local(instant, zone))
+
+
+@register.simple_tag
+def long_day(instant: datetime, zone: str) -> str:
+    """ "Thursday, February 18": the clinic's day of an instant."""
+    return wording.long_day(wording.local(instant, zone))
+
+
+@register.simple_tag
+def zone_name(zone: str) -> str:
+    """ "Chicago time", once a page."""
+    return pgettext("zone", "%(city)s time") % {"city": wording.zone_city(zone)}
