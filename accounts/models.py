@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import time
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -14,6 +15,9 @@ from django.db.models.functions import Lower
 
 from accounts import clock
 from accounts.ids import uuid7
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 class Role(models.TextChoices):
@@ -108,8 +112,25 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").lower())
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What decides over whom a person may see, as one request found it.
+
+    Ids of the sites where they work, of their own record as a patient (none or one) and of its site.
+    """
+
+    sites: frozenset[UUID]
+    patient: frozenset[UUID]
+    treated_at: frozenset[UUID]
+
+
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who signs in. Staff belong to one organization and work at `sites`."""
+    """A person who signs in. Staff belong to one organization and work at `sites`.
+
+    `sight` is set where a token signs in for one request, and None where nobody has asked.
+    """
+
+    sight: Sight | None = None
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(max_length=254, unique=True)

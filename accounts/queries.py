@@ -1,8 +1,11 @@
-"""What a person may see. Every queryset that a request can reach starts from one of these."""
+"""What a person may see. Every queryset that a request can reach starts from one of these.
+
+A request reads once what decides over it, with the token (`User.sight`); without that, each query asks for itself.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 
@@ -10,6 +13,9 @@ from accounts.models import Patient, Site
 from accounts.rights import ADMIN, is_staff
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
     from django.db.models import QuerySet
 
     from accounts.models import User
@@ -23,10 +29,27 @@ def staffed_sites(user: User) -> QuerySet[Site]:
     return own if ADMIN in user.roles else own.filter(staff=user)
 
 
+def sites_staffed_by(user: User) -> Collection[UUID] | QuerySet[Any]:
+    """Ids of the sites at which the person works, for a lookup `site__in`."""
+    return staffed_sites(user).values("id") if user.sight is None else user.sight.sites
+
+
 def visible_sites(user: User) -> QuerySet[Site]:
     """Sites that the person works at or is treated at."""
-    treated = Patient.objects.filter(user_id=user.id).values("site_id")
-    return Site.objects.filter(Q(id__in=staffed_sites(user).values("id")) | Q(id__in=treated))
+    return Site.objects.filter(id__in=sites_seen_by(user))
+
+
+def sites_seen_by(user: User) -> Collection[UUID] | QuerySet[Any]:
+    """Ids of the sites that the person works at or is treated at, for a lookup `site__in`."""
+    if user.sight is not None:
+        return user.sight.sites | user.sight.treated_at
+    seen = Q(id__in=staffed_sites(user).values("id")) | Q(id__in=sites_treating(user))
+    return Site.objects.filter(seen).values("id")
+
+
+def sites_treating(user: User) -> Collection[UUID] | QuerySet[Any]:
+    """Ids of the sites at which the person is a patient, for a lookup `site__in`."""
+    return Patient.objects.filter(user_id=user.id).values("site_id") if user.sight is None else user.sight.treated_at
 
 
 def visible_patients(user: User) -> QuerySet[Patient]:
@@ -34,12 +57,19 @@ def visible_patients(user: User) -> QuerySet[Patient]:
     return Patient.objects.filter(seen_patients(user, ""))
 
 
+def own_patient(user: User, path: str) -> Q:
+    """Condition "the patient at `path` is the person"; `path` as in `seen_patients`."""
+    if user.sight is None:
+        return Q(**{f"{path}user_id": user.id})
+    return Q(**{f"{path}pk__in": user.sight.patient})
+
+
 def seen_patients(user: User, path: str) -> Q:
     """Condition "the patient at `path` is one the person may see", for records that belong to a patient.
 
     `path` is a lookup prefix that ends at the patient, for example "series__patient__", or "" for patients themselves.
     """
-    own = Q(**{f"{path}user_id": user.id})
+    own = own_patient(user, path)
     if not is_staff(user):
         return own
-    return own | Q(**{f"{path}site__in": staffed_sites(user).values("id")})
+    return own | Q(**{f"{path}site__in": sites_staffed_by(user)})

@@ -7,7 +7,7 @@ from typing import TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from accounts.models import Role, Site, User
-from accounts.queries import staffed_sites, visible_sites
+from accounts.queries import sites_seen_by, sites_staffed_by, sites_treating
 from accounts.rights import is_staff
 from scheduler.models import Chair, Protocol, Provider
 
@@ -16,7 +16,7 @@ Row = TypeVar("Row", bound=Model)
 
 def of_visible_sites(model: type[Row], user: User, site: str = "site") -> QuerySet[Row]:
     """Rows at sites that the person works at or is treated at; `site` is the lookup path from a row to its site."""
-    return model._default_manager.filter(**{f"{site}__in": visible_sites(user).values("id")})
+    return model._default_manager.filter(**{f"{site}__in": sites_seen_by(user)})
 
 
 def visible_chairs(user: User) -> QuerySet[Chair]:
@@ -31,7 +31,7 @@ def visible_providers(user: User) -> QuerySet[Provider]:
 
 def visible_protocols(user: User) -> QuerySet[Protocol]:
     """All of their organization for staff; for patients those that can be booked where they are treated."""
-    organizations = Site.objects.filter(patients__user_id=user.id).values("organization_id")
+    organizations = Site.objects.filter(id__in=sites_treating(user)).values("organization_id")
     treated = Q(status=Protocol.Status.APPROVED, organization_id__in=organizations)
     if is_staff(user) and user.organization_id is not None:
         treated |= Q(organization_id=user.organization_id)
@@ -40,12 +40,12 @@ def visible_protocols(user: User) -> QuerySet[Protocol]:
 
 def staffed_chairs(user: User) -> QuerySet[Chair]:
     """Chairs of sites that the person works at."""
-    return Chair.objects.filter(site__in=staffed_sites(user).values("id"))
+    return Chair.objects.filter(site__in=sites_staffed_by(user))
 
 
 def staffed_providers(user: User) -> QuerySet[Provider]:
     """Providers of sites that the person works at."""
-    return Provider.objects.filter(site__in=staffed_sites(user).values("id"))
+    return Provider.objects.filter(site__in=sites_staffed_by(user))
 
 
 def colleagues(user: User) -> QuerySet[User]:

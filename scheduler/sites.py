@@ -38,6 +38,8 @@ def create_site(user: User, values: dict[str, Any]) -> Site:
     hours = values.pop("opening_hours", [])
     site = Site.objects.create(organization_id=user.organization_id, on_call=user, **values)
     site.staff.add(user)
+    # What the request found out about the user no longer holds.
+    user.sight = None
     _write_hours(site, hours)
     return site
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from accounts.queries import staffed_sites
+from accounts.queries import own_patient, sites_staffed_by
 from sessions.models import Order, Plan, Series, Session
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _own_or_staffed(user: User) -> Q:
     """The person's own records as a patient, and those of the sites where they work."""
-    return Q(patient__user_id=user.id) | Q(site__in=staffed_sites(user).values("id"))
+    return own_patient(user, "patient__") | Q(site__in=sites_staffed_by(user))
 
 
 def visible_sessions(user: User) -> QuerySet[Session]:
@@ -36,9 +36,9 @@ def visible_series(user: User) -> QuerySet[Series]:
 
 def visible_orders(user: User) -> QuerySet[Order]:
     """Orders for patients of the person's sites, and their own."""
-    return Order.objects.filter(Q(patient__user_id=user.id) | Q(patient__site__in=staffed_sites(user).values("id")))
+    return Order.objects.filter(own_patient(user, "patient__") | Q(patient__site__in=sites_staffed_by(user)))
 
 
 def visible_plans(user: User) -> QuerySet[Plan]:
     """Plans that the person made, and those made at the sites where they work."""
-    return Plan.objects.filter(Q(created_by=user) | Q(site__in=staffed_sites(user).values("id")))
+    return Plan.objects.filter(Q(created_by=user) | Q(site__in=sites_staffed_by(user)))

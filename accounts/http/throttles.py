@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+import math
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
-from django.core.cache import cache
+from redis import Redis
 from redis.exceptions import RedisError
 from rest_framework.throttling import BaseThrottle
 
-from accounts import clock
 from accounts.refusals import TooMany
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from redis.commands.core import Script
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
@@ -29,53 +31,66 @@ log = logging.getLogger(__name__)
 MINUTE: Final = 60
 
 
+# Counts one call. Gives 0 within the limit, else the milliseconds until the window closes. One step, so that a burst of
+# parallel calls cannot slip past; one round trip, since each request makes it.
+TAKE: Final = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if count <= tonumber(ARGV[1]) then return 0 end
+return math.max(1, redis.call('PTTL', KEYS[1]))
+"""
+
+
+# A window that has closed meanwhile stays closed: one without an end would never open again.
+GIVE_BACK: Final = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECR', KEYS[1]) end"
+
+
+@cache
+def _server() -> Redis:
+    """The connections to Valkey; they outlive a request, and a fork makes its own."""
+    return Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+
+
+@cache
+def _take() -> Script:
+    return _server().register_script(TAKE)
+
+
+@cache
+def _give_back() -> Script:
+    return _server().register_script(GIVE_BACK)
+
+
 class Window:
     """A counter that forgets after `seconds`; `name` is what is counted, kept only as its hash."""
 
     def __init__(self, name: str, limit: int, seconds: int) -> None:
-        self.key = "calls:" + hashlib.sha256(name.encode()).hexdigest()
+        self.key = "infusion:calls:" + hashlib.sha256(name.encode()).hexdigest()
         self.limit = limit
         self.seconds = seconds
 
     def take(self) -> int | None:
         """Count one; None where it is within the limit, else the seconds until the window closes."""
         try:
-            count = self._count()
-            return None if count <= self.limit else self._wait()
+            wait = _take()(keys=[self.key], args=[self.limit, self.seconds * 1000])
         except RedisError:
             log.warning("the cache does not answer: calls are not counted")
             return None
+        return math.ceil(int(wait) / 1000) or None
 
     def give_back(self) -> None:
         """Count one less: what was taken turned out not to count."""
         try:
-            cache.decr(self.key)
-        except (RedisError, ValueError):
+            _give_back()(keys=[self.key])
+        except RedisError:
             return
 
     def clear(self) -> None:
         """Forget what was counted."""
         try:
-            cache.delete(self.key)
+            _server().delete(self.key)
         except RedisError:
             return
-
-    def _count(self) -> int:
-        try:
-            return int(cache.incr(self.key))
-        except ValueError:
-            # No window is open. `add` lets one of several callers open it; all then count in the same one.
-            cache.add(self.key, 0, self.seconds)
-            cache.set(self.key + ":until", clock.now().timestamp() + self.seconds, self.seconds)
-        try:
-            return int(cache.incr(self.key))
-        except ValueError:
-            # The cache was emptied just now: this call is the first of whatever window comes next.
-            return 1
-
-    def _wait(self) -> int:
-        until = cache.get(self.key + ":until") or clock.now().timestamp() + 1
-        return max(1, min(self.seconds, round(until - clock.now().timestamp())))
 
 
 class CallerThrottle(BaseThrottle):
