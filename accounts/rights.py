@@ -74,6 +74,7 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "follow-ups.list": CARE | {PATIENT},
     "follow-ups.retrieve": CARE | {PATIENT},
     "follow-ups.trend": CARE | {PATIENT},
+    "follow-ups.revoke-links": CARE,
     "alerts.list": CARE,
     "alerts.retrieve": CARE,
     "alerts.acknowledge": CARE,

@@ -7,33 +7,38 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import Site
 from accounts.refusals import Conflict, Gone, Invalid, NotFound
 from notifications import alerts, follow_links, instruments
-from notifications.models import FollowUp
+from notifications.models import FollowUp, FollowUpDraft, FollowUpLink
 from sessions.models import SessionStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
     from django.db.models import QuerySet
 
 ASKED_AFTER = (SessionStatus.COMPLETED, SessionStatus.STOPPED_EARLY)
 
 
-def link(follow_up: FollowUp) -> str:
-    """The address at which the patient answers, signed with the newest key."""
-    return f"{settings.PUBLIC_URL}/check-in/{follow_links.token_for(follow_up.id, settings.SECRET_KEY.encode())}/"
+def new_link(follow_up: FollowUp) -> str:
+    """A new address at which the patient answers. Earlier ones stay open: the mail with them may have arrived."""
+    token = follow_links.new_token()
+    FollowUpLink.objects.create(follow_up=follow_up, token_hash=follow_links.hash_of(token))
+    return f"{settings.PUBLIC_URL}/check-in/{token}/"
+
+
+def revoke_links(follow_up: FollowUp, now: datetime) -> int:
+    """Close every link to a questionnaire; how many were open. A message sent later brings a new one."""
+    return FollowUpLink.objects.filter(follow_up=follow_up, revoked_at=None).update(revoked_at=now)
 
 
 def open_follow_up(token: str, now: datetime) -> FollowUp:
     """The follow-up behind a link, still to be answered; changes nothing.
 
-    NotFound for a token that is false or of no follow-up; Gone `already_answered` or `expired`; Conflict `not_asked`
-    where the session has not ended in a way that is asked about. `session.site` is loaded with it.
+    NotFound for a token that is false or of no follow-up; Gone `revoked`, `already_answered` or `expired`; Conflict
+    `not_asked` where the session has not ended in a way that is asked about. `session.site` and `patient` are loaded.
     """
-    follow_up = _find(token, FollowUp.objects.all())
+    follow_up = _find(token, FollowUp.objects.select_related("draft"))
     if follow_up.answered_at is not None:
         raise _answered()
     _refuse_unless_open(follow_up, now)
@@ -41,42 +46,70 @@ def open_follow_up(token: str, now: datetime) -> FollowUp:
 
 
 @transaction.atomic
-def answer_follow_up(token: str, answers: object, now: datetime) -> FollowUp:
+def answer_follow_up(token: str, answers: object, now: datetime, version: str | None = None) -> FollowUp:
     """Store the answers `{item id: whole number}`, their score, and an alert for each red flag, all in one transaction.
 
     The same answers once more give the same follow-up again, others Gone `already_answered`. Otherwise refused as
-    `open_follow_up` refuses, and with Invalid (a fault for each item, pointers below `/answers`) for faulty answers.
+    `open_follow_up` refuses, with Conflict `form_changed` where `version` names another form than the present one, and
+    with Invalid (a fault for each item, pointers below `/answers`) for faulty answers.
     """
     follow_up = _find(token, FollowUp.objects.select_for_update(of=("self",), no_key=True))
     if follow_up.answered_at is not None:
         return _replayed(follow_up, answers)
     _refuse_unless_open(follow_up, now)
+    form = instruments.INSTRUMENTS[follow_up.instrument]
+    if version not in {None, form.version}:
+        raise Conflict("form_changed", "The questions have changed since this form was opened. Please open it again.")
     taken = _read(follow_up.instrument, answers)
     scored = instruments.score(follow_up.instrument, taken)
-    follow_up.answers, follow_up.answered_at = taken, now
+    follow_up.answers, follow_up.answered_at, follow_up.form_version = taken, now, form.version
     follow_up.score, follow_up.band = scored.score, scored.band
-    follow_up.save(update_fields=["answers", "answered_at", "score", "band"])
+    follow_up.save(update_fields=["answers", "answered_at", "score", "band", "form_version"])
+    FollowUpDraft.objects.filter(follow_up=follow_up).delete()
     alerts.raise_alerts(follow_up, instruments.flags(follow_up.instrument, taken))
     return follow_up
 
 
-def site_behind(token: str) -> Site | None:
-    """The site that asks by a link, whether it is still open or not; None for a token that is false or of nothing."""
-    follow_up_id = _id_in(token)
-    return Site.objects.filter(sessions__follow_ups=follow_up_id).first() if follow_up_id else None
+@transaction.atomic
+def save_draft(token: str, answers: object, now: datetime) -> FollowUp:
+    """Keep what is filled in so far, in place of what was kept before; refused as `open_follow_up` refuses.
+
+    Nothing of it is scored or shown to the clinic: it is not sent. Invalid for a value that the form does not offer.
+    """
+    follow_up = _find(token, FollowUp.objects.select_for_update(of=("self",), no_key=True))
+    if follow_up.answered_at is not None:
+        raise _answered()
+    _refuse_unless_open(follow_up, now)
+    taken = _read(follow_up.instrument, answers, whole=False)
+    FollowUpDraft.objects.update_or_create(follow_up=follow_up, defaults={"answers": taken, "saved_at": now})
+    return follow_up
 
 
-def _id_in(token: str) -> UUID | None:
-    keys = [key.encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    return follow_links.read_token(token, keys)
+def forget_drafts(now: datetime) -> int:
+    """Remove drafts of questionnaires whose time is over; how many."""
+    return FollowUpDraft.objects.filter(follow_up__expires_at__lte=now).delete()[0]
+
+
+def drafted(follow_up: FollowUp) -> dict[str, int]:
+    """What was filled in and not sent; empty where nothing was."""
+    draft: FollowUpDraft | None = getattr(follow_up, "draft", None)
+    return dict(draft.answers) if draft else {}
+
+
+def behind(token: str) -> FollowUp | None:
+    """What a link was for, whether it is still open or not; None for a token that is false or of nothing."""
+    found = FollowUp.objects.filter(links__token_hash=follow_links.hash_of(token))
+    return found.select_related("session__site", "patient").first()
 
 
 def _find(token: str, among: QuerySet[FollowUp]) -> FollowUp:
-    follow_up_id = _id_in(token)
-    found = follow_up_id and among.select_related("session__site").filter(id=follow_up_id).first()
-    if not found:
+    link = FollowUpLink.objects.filter(token_hash=follow_links.hash_of(token)).first()
+    if link is None:
         raise NotFound()
-    return found
+    follow_up = among.select_related("session__site", "patient").get(id=link.follow_up_id)
+    if link.revoked_at is not None and follow_up.answered_at is None:
+        raise Gone("revoked", "This link was closed by the clinic.")
+    return follow_up
 
 
 def _refuse_unless_open(follow_up: FollowUp, now: datetime) -> None:
@@ -86,9 +119,9 @@ def _refuse_unless_open(follow_up: FollowUp, now: datetime) -> None:
         raise Conflict("not_asked", "There is nothing to answer about this visit.")
 
 
-def _read(instrument: str, answers: object) -> dict[str, int]:
+def _read(instrument: str, answers: object, *, whole: bool = True) -> dict[str, int]:
     try:
-        return instruments.read_answers(instrument, answers)
+        return instruments.read_answers(instrument, answers, whole=whole)
     except instruments.InstrumentError as error:
         raise Invalid.many(error.problems) from None
 

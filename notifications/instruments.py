@@ -1,23 +1,20 @@
 """The questionnaires of follow-up check-ins: exact items, scoring by their published rules, and what is a red flag.
 
-Pure: no Django, no clock, no records. Item texts are those of the published forms and are not to be reworded; another
-language comes as that form's own published translation, never as a translation of these sentences.
-
-Sources
-- PHQ-9: Kroenke, Spitzer, Williams, J Gen Intern Med 2001;16:606. Pfizer: no permission required to reproduce,
-  translate, display or distribute.
-- GAD-7: Spitzer, Kroenke, Williams, Löwe, Arch Intern Med 2006;166:1092. Same family, same notice.
-- PEG: Krebs and others, J Gen Intern Med 2009;24:733, doi 10.1007/s11606-009-0981-1.
-- NRS: the common numeric rating scale from 0 to 10 (Salaffi and others, Eur J Pain 2004, for change).
-- side-effects: this service's own check, after the effects that trials report (Singh and others, Am J Psychiatry 2016,
-  appi.ajp.2016.16010037). It is not a validated instrument.
+Pure: no clock, no records. `instruments.json` holds the forms as data, each with its licence and the sources of its
+score, bands and changes. Item texts are those of the published forms and are not to be reworded; another language comes
+as that form's own published translation, never as a translation of these sentences. No such translation is here yet:
+Spanish-speaking patients are asked in English, and told so.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from accounts.refusals import Fault
 
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
 
 TENTH = Decimal("0.1")
 FAULTS_AT_MOST = 25
+LANGUAGE = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +36,77 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question. `scored` is false for a question that the published rule leaves out of the score."""
+    """One question. `scored` is false for a question that the published rule leaves out of the score.
+
+    `asked_if` names items of which one answered above 0 makes this one required; without such it may be left out.
+    """
 
     id: str
     text: str
     options: tuple[Option, ...]
     required: bool = True
     scored: bool = True
+    asked_if: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """When a score has changed enough to matter: fallen by `points` or by `percent` of the first, or to under `below`.
+
+    `source` says who published the figure.
+    """
+
+    name: str
+    source: str
+    points: int | None = None
+    percent: int | None = None
+    below: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """A rule over groups of items: of each group at least so many rated `rated` or more."""
+
+    rated: int
+    needed: tuple[tuple[int, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Instrument:
-    """A questionnaire. `rule` makes the score of the scored items; `bands` are (lowest score, name), ascending."""
+    """A questionnaire. `rule` makes the score of the scored items; `bands` are (lowest score, name), ascending.
+
+    `acute` is an item that, answered above 0, makes the band one of its own whatever the score.
+    """
 
     code: str
     title: str
     stem: str
     items: tuple[Item, ...]
     rule: Literal["sum", "mean", "highest"]
+    licence: str
+    sources: tuple[str, ...]
     bands: tuple[tuple[int, str], ...] = ()
+    changes: tuple[Change, ...] = ()
+    clusters: Clusters | None = None
+    acute: tuple[str, str] | None = None
+
+    @cached_property
+    def version(self) -> str:
+        """What the form's words and answers are known by; another word is another version."""
+        words = [self.stem, *((item.id, item.text, [(o.value, o.label) for o in item.options]) for item in self.items)]
+        return sha256(json.dumps(words).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """`score` has at most one decimal; `band` is the published name of its range, "" where none is published."""
+    """`score` has at most one decimal; `band` is the published name of its range, "" where none is published.
+
+    `criteria` is whether the form's rule over clusters of items is met; None for a form without such a rule.
+    """
 
     score: Decimal
     band: str
+    criteria: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,131 +138,38 @@ class InstrumentError(ValueError):
         self.problems = problems
 
 
-def _options(*labels: str) -> tuple[Option, ...]:
-    return tuple(Option(value, label) for value, label in enumerate(labels))
+def _load(path: Path) -> dict[str, Instrument]:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    options = {
+        name: tuple(Option(value, label) for value, label in enumerate(scale["labels"], scale.get("first", 0)))
+        for name, scale in data["options"].items()
+    }
+    return {entry["code"]: _instrument(entry, options) for entry in data["instruments"]}
 
 
-def _items(prefix: str, texts: tuple[str, ...], options: tuple[Option, ...]) -> tuple[Item, ...]:
-    return tuple(Item(f"{prefix}_{number}", text, options) for number, text in enumerate(texts, start=1))
+def _instrument(entry: dict[str, Any], options: Mapping[str, tuple[Option, ...]]) -> Instrument:
+    items = tuple(
+        Item(**{**item, "options": options[item["options"]], "asked_if": tuple(item.get("asked_if", ()))})
+        for item in entry["items"]
+    )
+    clusters, acute = entry.get("clusters"), entry.get("acute")
+    return Instrument(
+        **{name: entry[name] for name in ("code", "title", "stem", "rule", "licence")},
+        items=items,
+        sources=tuple(entry["sources"]),
+        bands=tuple((lowest, name) for lowest, name in entry["bands"]),
+        changes=tuple(Change(**change) for change in entry["changes"]),
+        clusters=Clusters(clusters["rated"], tuple((n, tuple(ids)) for n, ids in clusters["needed"]))
+        if clusters
+        else None,
+        acute=(acute["item"], acute["band"]) if acute else None,
+    )
 
 
-def _zero_to_ten(lowest: str, highest: str) -> tuple[Option, ...]:
-    return _options(lowest, *(str(value) for value in range(1, 10)), highest)
+INSTRUMENTS: Mapping[str, Instrument] = _load(Path(__file__).with_name("instruments.json"))
 
-
-TWO_WEEKS = "Over the last 2 weeks, how often have you been bothered by any of the following problems?"
-HOW_OFTEN = _options("Not at all", "Several days", "More than half the days", "Nearly every day")
-HOW_MUCH = _options("None", "Mild", "Moderate", "Severe")
-PAIN = _zero_to_ten("No pain", "Pain as bad as you can imagine")
-INTERFERENCE = _zero_to_ten("Does not interfere", "Completely interferes")
-
-PHQ_9 = Instrument(
-    code="PHQ-9",
-    title="Patient Health Questionnaire (PHQ-9)",
-    stem=TWO_WEEKS,
-    items=(
-        *_items(
-            "phq9",
-            (
-                "Little interest or pleasure in doing things",
-                "Feeling down, depressed, or hopeless",
-                "Trouble falling or staying asleep, or sleeping too much",
-                "Feeling tired or having little energy",
-                "Poor appetite or overeating",
-                "Feeling bad about yourself - or that you are a failure or have let yourself or your family down",
-                "Trouble concentrating on things, such as reading the newspaper or watching television",
-                "Moving or speaking so slowly that other people could have noticed? Or the opposite - being so fidgety "
-                "or restless that you have been moving around a lot more than usual",
-                "Thoughts that you would be better off dead or of hurting yourself in some way",
-            ),
-            HOW_OFTEN,
-        ),
-        Item(
-            "phq9_function",
-            "If you checked off any problems, how difficult have these problems made it for you to do your work, take "
-            "care of things at home, or get along with other people?",
-            _options("Not difficult at all", "Somewhat difficult", "Very difficult", "Extremely difficult"),
-            required=False,
-            scored=False,
-        ),
-    ),
-    rule="sum",
-    bands=((0, "minimal"), (5, "mild"), (10, "moderate"), (15, "moderately severe"), (20, "severe")),
-)
-
-GAD_7 = Instrument(
-    code="GAD-7",
-    title="Generalized Anxiety Disorder scale (GAD-7)",
-    stem=TWO_WEEKS,
-    items=_items(
-        "gad7",
-        (
-            "Feeling nervous, anxious or on edge",
-            "Not being able to stop or control worrying",
-            "Worrying too much about different things",
-            "Trouble relaxing",
-            "Being so restless that it is hard to sit still",
-            "Becoming easily annoyed or irritable",
-            "Feeling afraid as if something awful might happen",
-        ),
-        HOW_OFTEN,
-    ),
-    rule="sum",
-    bands=((0, "minimal"), (5, "mild"), (10, "moderate"), (15, "severe")),
-)
-
-PEG = Instrument(
-    code="PEG",
-    title="Pain, enjoyment and general activity (PEG)",
-    stem="",
-    items=(
-        Item("peg_pain", "What number best describes your pain on average in the past week?", PAIN),
-        Item(
-            "peg_enjoyment",
-            "What number best describes how, during the past week, pain has interfered with your enjoyment of life?",
-            INTERFERENCE,
-        ),
-        Item(
-            "peg_activity",
-            "What number best describes how, during the past week, pain has interfered with your general activity?",
-            INTERFERENCE,
-        ),
-    ),
-    rule="mean",
-)
-
-NRS = Instrument(
-    code="NRS",
-    title="Pain from 0 to 10 (NRS)",
-    stem="",
-    items=(Item("nrs_pain", "What number best describes your pain right now?", PAIN),),
-    rule="highest",
-)
-
-SIDE_EFFECTS = Instrument(
-    code="side-effects",
-    title="Side-effect check",
-    stem="Since your visit, how much have you had of each of these?",
-    items=(
-        Item("dissociation", "Feeling detached from yourself or from things around you", HOW_MUCH),
-        Item("dizziness", "Dizziness", HOW_MUCH),
-        Item("headache", "Headache", HOW_MUCH),
-        Item("nausea", "Nausea or vomiting", HOW_MUCH),
-        Item("blurred_vision", "Blurred vision", HOW_MUCH),
-        Item("anxiety", "Anxiety", HOW_MUCH),
-        Item("palpitations", "A racing or pounding heart", HOW_MUCH),
-        Item("sedation", "Sleepiness", HOW_MUCH),
-        Item("bladder", "Bladder pain, or needing to urinate often", HOW_MUCH),
-        Item("memory", "Trouble with memory", HOW_MUCH),
-        Item("iv_site", "Pain where the IV was", HOW_MUCH),
-    ),
-    rule="highest",
-    bands=((0, "none"), (1, "mild"), (2, "moderate"), (3, "severe")),
-)
-
-INSTRUMENTS: Mapping[str, Instrument] = {
-    instrument.code: instrument for instrument in (PHQ_9, GAD_7, PEG, NRS, SIDE_EFFECTS)
-}
+# Changes that mean something in either direction; a response or a remission is one way only.
+WORSENS = frozenset({"clinically_meaningful", "minimal"})
 
 FLAG_RULES: tuple[FlagRule, ...] = (
     FlagRule(
@@ -240,13 +189,15 @@ FLAG_RULES: tuple[FlagRule, ...] = (
         "urgent",
         at_least=3,
         source="clinic policy, to be reviewed by each clinic",
-        items=tuple(item.id for item in SIDE_EFFECTS.items),
+        items=tuple(item.id for item in INSTRUMENTS["side-effects"].items),
     ),
 )
 
 
-def read_answers(code: str, answers: object) -> dict[str, int]:
+def read_answers(code: str, answers: object, *, whole: bool = True) -> dict[str, int]:
     """The answers to instrument `code` as `{item id: value}` in the order of its items.
+
+    `whole` false takes a form that is still being filled in: then nothing is required.
 
     `answers` is whatever JSON held. Refused with `InstrumentError`: what is not an object (`invalid`), an item that the
     instrument does not have (`unknown_item`), a required one left out (`required`), a value that is not a whole number
@@ -256,23 +207,29 @@ def read_answers(code: str, answers: object) -> dict[str, int]:
         raise InstrumentError([Fault(pointer="/answers", code="invalid", detail="Send an object of answers.")])
     items = INSTRUMENTS[code].items
     known = {item.id for item in items}
-    faults = [fault for item in items for fault in _faults(item, answers)]
+    faults = [fault for item in items for fault in _faults(item, answers, whole)]
     faults += [_unknown(key) for key in answers if key not in known]
     if faults:
         raise InstrumentError(faults[:FAULTS_AT_MOST])
     return {item.id: answers[item.id] for item in items if item.id in answers}
 
 
-def _faults(item: Item, answers: dict[object, object]) -> list[Fault]:
+def _faults(item: Item, answers: dict[object, object], whole: bool) -> list[Fault]:
     pointer = f"/answers/{item.id}"
     if item.id not in answers:
-        return [Fault(pointer=pointer, code="required", detail="Choose an answer.")] if item.required else []
+        missing = whole and (item.required or _asked(item, answers))
+        return [Fault(pointer=pointer, code="required", detail="Choose an answer.")] if missing else []
     value = answers[item.id]
     if type(value) is not int:  # a bool is an int to isinstance
         return [Fault(pointer=pointer, code="invalid", detail="Send one of the whole numbers of the options.")]
     if all(value != option.value for option in item.options):
         return [Fault(pointer=pointer, code="out_of_range", detail="Choose one of the answers offered.")]
     return []
+
+
+def _asked(item: Item, answers: dict[object, object]) -> bool:
+    given = [answers.get(other) for other in item.asked_if]
+    return any(type(value) is int and value > 0 for value in given)
 
 
 def _unknown(key: object) -> Fault:
@@ -284,12 +241,12 @@ def _unknown(key: object) -> Fault:
 
 
 def score(code: str, answers: Mapping[str, int]) -> Scored:
-    """Score of `answers` (as `read_answers` returned them) and its band.
+    """Score of `answers` (as `read_answers` returned them) and its band, by the form's entry in `instruments.json`.
 
-    PHQ-9 (0 to 27) and GAD-7 (0 to 21): sum of the scored items, bands as published. PEG: mean of its three items,
-    kept to one decimal (a third never falls on half a tenth, so the way of rounding decides nothing); no bands are
-    published. NRS: the answer itself. Side effects: no score is published, so it is the highest item, and its word
-    is the band; a sum would set many mild effects above one severe one.
+    PHQ-9, PHQ-2, GAD-7 and PCL-5: sum of the scored items, bands as published; ASQ: how many of the first four were
+    answered yes, its band by the toolkit's rule. PEG: mean of its three items, kept to one decimal (a third never falls
+    on half a tenth, so the way of rounding decides nothing). NRS and PGIC: the answer itself. Side effects: no score is
+    published, so it is the highest item, and its word is the band; a sum would set many mild effects above one severe.
     """
     instrument = INSTRUMENTS[code]
     values = [answers[item.id] for item in instrument.items if item.scored]
@@ -297,7 +254,33 @@ def score(code: str, answers: Mapping[str, int]) -> Scored:
         total = (Decimal(sum(values)) / len(values)).quantize(TENTH, rounding=ROUND_HALF_UP)
     else:
         total = Decimal(sum(values) if instrument.rule == "sum" else max(values))
-    return Scored(total, next((name for lowest, name in reversed(instrument.bands) if total >= lowest), ""))
+    band = next((name for lowest, name in reversed(instrument.bands) if total >= lowest), "")
+    if instrument.acute and answers.get(instrument.acute[0]):
+        band = instrument.acute[1]
+    return Scored(total, band, _criteria(instrument.clusters, answers) if instrument.clusters else None)
+
+
+def _criteria(clusters: Clusters, answers: Mapping[str, int]) -> bool:
+    return all(sum(answers[item] >= clusters.rated for item in group) >= needed for needed, group in clusters.needed)
+
+
+def changes(code: str, first: Decimal, now: Decimal) -> tuple[str, ...]:
+    """Names of the changes from the `first` score to the score `now` that the form's sources call meaningful.
+
+    Every score here falls as people get better. A rise as large as a meaningful fall has its name with `_worse` behind.
+    """
+    found = []
+    for rule in INSTRUMENTS[code].changes:
+        if _moved(rule, first - now, first) or (rule.below is not None and now < rule.below):
+            found.append(rule.name)
+        elif rule.name in WORSENS and _moved(rule, now - first, first):
+            found.append(f"{rule.name}_worse")
+    return tuple(found)
+
+
+def _moved(rule: Change, by: Decimal, first: Decimal) -> bool:
+    in_points = rule.points is not None and by >= rule.points
+    return in_points or (rule.percent is not None and first > 0 and by * 100 >= rule.percent * first)
 
 
 def flags(code: str, answers: Mapping[str, int]) -> tuple[Flag, ...]:

@@ -39,6 +39,7 @@ class FollowUp(models.Model):
     answers = models.JSONField(null=True, blank=True)
     score = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
     band = models.CharField(max_length=40, blank=True, default="")
+    form_version = models.CharField(max_length=12, blank=True, default="")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
@@ -53,6 +54,30 @@ class FollowUp(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class FollowUpLink(models.Model):
+    """One link that was sent to a questionnaire. Its token is not here, only the hash by which it is found again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    follow_up = models.ForeignKey(FollowUp, on_delete=models.CASCADE, related_name="links")
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class FollowUpDraft(models.Model):
+    """What of a questionnaire was filled in and not sent. Removed once it is sent or can no longer be."""
+
+    follow_up = models.OneToOneField(FollowUp, on_delete=models.CASCADE, primary_key=True, related_name="draft")
+    answers = models.JSONField()
+    saved_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.follow_up_id)
 
 
 class Message(models.Model):

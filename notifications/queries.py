@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accounts.queries import seen_patients
+from notifications.instruments import changes
 from notifications.models import Alert, FollowUp, Message
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from accounts.models import Patient, User
+    from sessions.models import Series
 
 
 def visible_messages(user: User) -> QuerySet[Message]:
@@ -28,7 +30,19 @@ def visible_alerts(user: User) -> QuerySet[Alert]:
     return Alert.objects.filter(seen_patients(user, "patient__"))
 
 
-def trend(user: User, patient: Patient, instrument: str) -> QuerySet[FollowUp]:
-    """The patient's answers to one instrument, oldest first."""
+def trend(user: User, patient: Patient, instrument: str, series: Series | None = None) -> list[FollowUp]:
+    """The patient's answers to one instrument, oldest first, of one series where that is given.
+
+    Each has beside its score the `difference` from the first one's and the `changes` that this means.
+    """
     answered = visible_follow_ups(user).filter(patient=patient, instrument=instrument, answered_at__isnull=False)
-    return answered.order_by("answered_at", "id")
+    if series is not None:
+        answered = answered.filter(session__series=series)
+    points = list(answered.order_by("answered_at", "id"))
+    for point in points:
+        first, now = points[0].score, point.score
+        assert first is not None
+        assert now is not None
+        point.difference = now - first  # type: ignore[attr-defined]
+        point.changes = changes(instrument, first, now) if point is not points[0] else ()  # type: ignore[attr-defined]
+    return points

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.db import connection
 
-from notifications import delivery, reconcile
+from notifications import delivery, follow_ups, reconcile
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,6 +48,7 @@ def tick() -> None:
         send.apply_async(expires=settings.TICK_SECONDS)
     if _turn(SWEEP, settings.SWEEP_SECONDS):
         reconcile.sweep(now)
+        follow_ups.forget_drafts(now)
 
 
 @shared_task(name="notifications.send")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Channel, Site
 from notifications.channels import Text
-from notifications.follow_ups import link
+from notifications.follow_ups import new_link
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +32,7 @@ def compose(message: Message) -> Text:
             "site": site,
             "day": day(message.speaks_of, site),
             "time": time_of_day(message.speaks_of, site),
-            "link": link(message.follow_up) if message.follow_up else "",
+            "link": new_link(message.follow_up) if message.follow_up else "",
         }
         name = "follow_up" if message.follow_up else "reminder"
         if message.channel == Channel.SMS:

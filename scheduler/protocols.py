@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 # Questionnaires that a protocol may ask for; how each is asked and scored is known further up.
-INSTRUMENT_CODES: Final = ("PHQ-9", "GAD-7", "PEG", "NRS", "side-effects")
+INSTRUMENT_CODES: Final = ("PHQ-9", "PHQ-2", "GAD-7", "PEG", "NRS", "PGIC", "PCL-5", "ASQ", "side-effects")
 
 CONTENT: Final = ("name", "indications", "sources", "phases", "gates", "reminders", "follow_ups")
 Status = Protocol.Status

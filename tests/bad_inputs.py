@@ -391,6 +391,8 @@ def texts() -> Iterator[Row]:
         60, "a question left out", {ANSWER: ("answers",)}, {"peg_pain": 1, "peg_enjoyment": 1}, 400, "required"
     )
     yield values(60, "a list of answers", {ANSWER: ("answers",)}, [4, 3, 5], 400, "type")
+    stale = {"answers": {"peg_pain": 4, "peg_enjoyment": 3, "peg_activity": 5}, "version": "0" * 12}
+    yield Row(63, "a form of before", 409, "form_changed", lambda world: [(BY_NAME[ANSWER], {"body": stale})])
     yield on_record(64, "answers after a cancelled visit", ANSWER, "not_asked_token", 409, "not_asked")
     yield on_record(64, "questions after a cancelled visit", OPEN, "not_asked_token", 409, "not_asked")
     long_texts: Fields = {
@@ -513,6 +515,7 @@ def people() -> Iterator[Row]:
         yield Row(86, f"a link {what}", 404, "not_found", links)
     for name in (OPEN, ANSWER):
         yield on_record(86, f"a link that has expired, {name[:4]}", name, "expired_token", 410, "expired")
+        yield on_record(86, f"a link that was revoked, {name[:4]}", name, "revoked_token", 410, "revoked")
         yield on_record(86, f"a link that was used, {name[:4]}", name, "answered_token", 410, "already_answered")
     sign_in = [BY_NAME["POST auth/login/"]]
     login: Fields = {"POST auth/login/": ("password",)}

@@ -273,6 +273,7 @@ OPERATIONS: tuple[Operation, ...] = (
     verb("notifications", "message", "resend"),
     *read_only("follow-ups", "follow_up"),
     Operation("GET", "follow-ups/trend/?patient={patient}&instrument=PEG", "follow-ups.trend"),
+    verb("follow-ups", "follow_up", "revoke-links"),
     Operation("GET", "follow-ups/{follow_up_token}/", None),
     Operation(
         "POST",

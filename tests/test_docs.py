@@ -39,7 +39,7 @@ def test_every_name_stands_in_the_file_beside_it() -> None:
         ("one table of moves", "sessions/lifecycle.py"),
         ("what should be said", "notifications/reminders.py"),
         ("due rows are claimed", "notifications/delivery.py"),
-        ("the link in the mail is signed", "notifications/follow_links.py"),
+        ("the link in the mail is random, its hash is kept", "notifications/follow_links.py"),
         ("scored by the published rules", "notifications/instruments.py"),
         ("wall time becomes instants", "scheduler/walltime.py"),
     ],

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 
 from accounts import clock
 from accounts.models import AuditEntry, Role, Site, User
-from notifications.follow_ups import link
+from notifications.follow_ups import new_link, revoke_links
 from notifications.models import Alert, FollowUp, Message
 from scheduler.models import AvailabilityRule, ChairClosure, SiteClosure, TimeOff
 from scheduler.planner import Wishes
@@ -298,12 +298,13 @@ def _messages(world: World) -> None:
         visit = Session.objects.get(pk=world.ids[session])
         values = {"instrument": "PEG", "due_at": now - 30 * HOUR, "expires_at": now + 5 * DAY, "hours_after": 0}
         asked = FollowUp.objects.create(session=visit, patient=visit.patient, **(values | fields))
-        world.ids |= {name: str(asked.pk), f"{name}_token": link(asked).rstrip("/").rpartition("/")[2]}
+        world.ids |= {name: str(asked.pk), f"{name}_token": new_link(asked).rstrip("/").rpartition("/")[2]}
         return asked
 
     follow_up("follow_up", "completed")
     follow_up("expired", "completed", expires_at=now - HOUR, hours_after=1)
     follow_up("not_asked", "cancelled")
+    revoke_links(follow_up("revoked", "completed", hours_after=3), now)
     answers = {"peg_pain": 9, "peg_enjoyment": 9, "peg_activity": 9}
     answered = follow_up("answered", "completed", hours_after=2, answered_at=now, answers=answers, score=9)
 

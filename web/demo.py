@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from accounts import clock
 from accounts.models import Organization, Patient, Role, Site, User
-from notifications import follow_links, follow_ups, instruments, reconcile
+from notifications import follow_ups, instruments, reconcile
 from notifications.models import FollowUp
 from scheduler.catalogue import entry
 from scheduler.models import AvailabilityRule, Chair, ChairKind, Protocol, Provider, ProviderRole
@@ -201,7 +200,7 @@ def _live_through(series: Series, people: People, now: datetime) -> None:
 def _answer(session: Session, now: datetime) -> None:
     """Answer the check-ins that were due, a little better after each visit."""
     for follow_up in FollowUp.objects.filter(session=session, due_at__lt=now - timedelta(hours=6)):
-        token = follow_links.token_for(follow_up.pk, settings.SECRET_KEY.encode())
+        token = follow_ups.new_link(follow_up).rstrip("/").rpartition("/")[2]
         answers = _answers(follow_up.instrument, session.sequence)
         follow_ups.answer_follow_up(token, answers, follow_up.due_at + timedelta(hours=2))
 

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 LANGUAGE = "en"
 
 
-def page(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
-    """The page `web/{name}.html`. A `site` in the context gives the page its clinic's name."""
-    with translation.override(LANGUAGE):
+def page(
+    request: HttpRequest, name: str, status: int = 200, *, language: str = LANGUAGE, **context: Any
+) -> HttpResponse:
+    """The page `web/{name}.html`, in this language. A `site` in the context gives the page its clinic's name."""
+    with translation.override(language):
         response = render(request, f"web/{name}.html", context, status=status)
-    response["Content-Language"] = LANGUAGE
+    response["Content-Language"] = language
     if name != "home":
         response["X-Robots-Tag"] = "noindex, nofollow"
     return response

@@ -32,7 +32,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """One item on the page. `layout`: `stacked` rows, short words `across`, or `numbers` with words at both ends."""
+    """One item on the page. `layout`: `stacked` rows, short words `across`, or `numbers` with words at both ends.
+
+    `depends`: it is asked because of what was answered before.
+    """
 
     id: str
     number: int
@@ -44,6 +47,7 @@ class Question:
     highest: str
     wrong: bool
     focus: bool
+    depends: bool
 
     @property
     def focus_value(self) -> int:
@@ -66,7 +70,7 @@ def questions(
 def _question(number: int, item: Item, answer: object, wrong: bool, focus: bool) -> Question:
     labels = [option.label for option in item.options]
     layout = "across" if max(map(len, labels)) <= SHORT_LABEL else "stacked"
-    if len(labels) > FEW_OPTIONS:
+    if len(labels) > FEW_OPTIONS and labels[1].isdigit():
         layout = "numbers"
     choices = []
     for option in item.options:
@@ -74,9 +78,8 @@ def _question(number: int, item: Item, answer: object, wrong: bool, focus: bool)
         words = "" if option.label == numeral else option.label
         shown, spoken = (numeral, words) if layout == "numbers" else (option.label, "")
         choices.append(Choice(option.value, shown, spoken, type(answer) is int and answer == option.value))
-    return Question(
-        item.id, number, item.text, item.required, layout, tuple(choices), labels[0], labels[-1], wrong, focus
-    )
+    ends, depends = (labels[0], labels[-1]), bool(item.asked_if)
+    return Question(item.id, number, item.text, item.required, layout, tuple(choices), *ends, wrong, focus, depends)
 
 
 def sent_answers(form: QueryDict) -> dict[str, object]:

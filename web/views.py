@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from notifications.models import FollowUp
 
+# What a form sends besides answers: by which button, and of which version it is.
+SAVE, FORM = "save", "form"
+
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
@@ -37,8 +40,10 @@ def check_in(request: HttpRequest, token: str) -> HttpResponse:
     """A follow-up's questions (GET changes nothing: mail scanners open links), and its answers (POST).
 
     200 questions, or thanks after sending; 400 the questions again with what is missing; 404 no such link; 409 nothing
-    to answer; 410 answered or expired. Thanks are the answer to the POST itself: on an address of their own they would
-    tell later readers of the link what was answered. The same form sent again is thanked again, so reloading is safe.
+    to answer, or the questions have changed; 410 answered, expired or revoked. A POST with `save` keeps what is filled
+    in and sends nothing: a button does it, and the page's script after each answer. Thanks are the answer to the POST
+    itself: on an address of their own they would tell later readers of the link what was answered. The same form sent
+    again is thanked again, so reloading is safe.
     """
     try:
         if request.method == "POST":
@@ -46,18 +51,25 @@ def check_in(request: HttpRequest, token: str) -> HttpResponse:
         return _ask(request, follow_ups.open_follow_up(token, clock.now()))
     except Refusal as refusal:
         # Whoever comes back to a closed check-in still finds the site's own crisis line; a false link learns nothing.
-        site = follow_ups.site_behind(token)
-        return page(request, "closed", refusal.status, site=site, code=refusal.code)
+        asked = follow_ups.behind(token)
+        if asked is None:
+            return page(request, "closed", refusal.status, code=refusal.code)
+        return asked_page(asked, request, "closed", refusal.status, code=refusal.code)
 
 
 def _receive(request: HttpRequest, token: str) -> HttpResponse:
     answers = sent_answers(request.POST)
+    save, version = answers.pop(SAVE, None) is not None, request.POST.get(FORM)
+    answers.pop(FORM, None)
     try:
-        follow_up = follow_ups.answer_follow_up(token, answers, clock.now())
+        if save:
+            follow_ups.save_draft(token, answers, clock.now())
+            return _ask(request, follow_ups.open_follow_up(token, clock.now()), saved=True)
+        follow_up = follow_ups.answer_follow_up(token, answers, clock.now(), version)
     except Invalid as refusal:
         return _ask(request, follow_ups.open_follow_up(token, clock.now()), answers, refusal)
     raised = {flag.kind for flag in instruments.flags(follow_up.instrument, follow_up.answers or {})}
-    return page(request, "thanks", site=follow_up.session.site, raised=raised)
+    return asked_page(follow_up, request, "thanks", raised=raised)
 
 
 def _ask(
@@ -65,17 +77,30 @@ def _ask(
     follow_up: FollowUp,
     answers: Mapping[str, object] | None = None,
     refusal: Invalid | None = None,
+    *,
+    saved: bool = False,
 ) -> HttpResponse:
     instrument = instruments.INSTRUMENTS[follow_up.instrument]
-    shown = questions(instrument, answers, refusal.errors if refusal else ())
-    return page(
+    drafted = follow_ups.drafted(follow_up)
+    shown = questions(instrument, drafted if answers is None else answers, refusal.errors if refusal else ())
+    return asked_page(
+        follow_up,
         request,
         "check_in",
         400 if refusal else 200,
-        site=follow_up.session.site,
         stem=instrument.stem,
+        version=instrument.version,
+        asked_in=instruments.LANGUAGE,
+        saved=saved,
+        resumed=bool(drafted),
         asked=[question for question in shown if question.required],
         optional=[question for question in shown if not question.required],
         wrong=[question for question in shown if question.wrong],
         refused=refusal is not None,
     )
+
+
+def asked_page(follow_up: FollowUp, request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
+    """The page `name` of a check-in, in its patient's language."""
+    site, language = follow_up.session.site, follow_up.patient.language
+    return page(request, name, status, language=language, site=site, **context)

@@ -44,9 +44,10 @@ class FollowUpFilters(StrictFilterSet):
 
 
 class TrendFilters(StrictFilterSet):
-    """Whose answers to what."""
+    """Whose answers to what, and in which series."""
 
     patient = ReferenceFilter(visible_patients)
+    series = ReferenceFilter(visible_series)
     instrument = StrictFilter(StrictChoice(choices=CODES))
 
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.http import fields
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
-from notifications.instruments import INSTRUMENTS
+from notifications.instruments import INSTRUMENTS, score
 from notifications.models import Alert, FollowUp, Message
 
 
@@ -38,10 +38,14 @@ class MessageSerializer(StrictModelSerializer):
 
 
 class FollowUpSerializer(StrictModelSerializer):
-    """One questionnaire of one patient. `score`, `band` and `answers` are empty until it is answered."""
+    """One questionnaire of one patient. `score`, `band` and `answers` are empty until it is answered.
+
+    `criteria` is whether the rule over clusters of items is met, null for an instrument without one.
+    """
 
     score = serializers.FloatField(read_only=True, allow_null=True)
     answers = fields.StrictJSON(read_only=True, allow_null=True)
+    criteria = serializers.SerializerMethodField()
 
     class Meta:
         model = FollowUp
@@ -56,9 +60,14 @@ class FollowUpSerializer(StrictModelSerializer):
             "answered_at",
             "score",
             "band",
+            "criteria",
             "answers",
         ]
         read_only_fields: ClassVar = fields
+
+    def get_criteria(self, follow_up: FollowUp) -> bool | None:
+        """By the rule of the instrument."""
+        return score(follow_up.instrument, follow_up.answers).criteria if follow_up.answers else None
 
 
 class PointSerializer(StrictSerializer):
@@ -69,10 +78,16 @@ class PointSerializer(StrictSerializer):
     answered_at = fields.InstantField(read_only=True)
     score = serializers.FloatField(read_only=True)
     band = serializers.CharField(read_only=True)
+    difference = serializers.FloatField(read_only=True)
+    changes = serializers.ListField(child=serializers.CharField(), read_only=True)
 
 
 class TrendSerializer(StrictSerializer):
-    """A patient's answers to one instrument, oldest first."""
+    """A patient's answers to one instrument, oldest first; each beside the first of them.
+
+    `changes` names what the instrument's sources call meaningful: `clinically_meaningful`, `response`, `remission`, ...
+    and `..._worse` for a rise as large.
+    """
 
     patient = serializers.UUIDField(read_only=True)
     instrument = serializers.CharField(read_only=True)
@@ -101,6 +116,7 @@ class OpenSerializer(StrictSerializer):
     instrument = serializers.CharField(read_only=True)
     title = serializers.CharField(read_only=True)
     stem = serializers.CharField(read_only=True)
+    version = serializers.CharField(read_only=True)
     items = ItemSerializer(many=True, read_only=True)
     expires_at = fields.InstantField(read_only=True)
     crisis_line = serializers.CharField(read_only=True)
@@ -114,6 +130,7 @@ class OpenSerializer(StrictSerializer):
                 "instrument": asked.code,
                 "title": asked.title,
                 "stem": asked.stem,
+                "version": asked.version,
                 "items": asked.items,
                 "expires_at": instance.expires_at,
                 "crisis_line": site.crisis_line,
@@ -124,9 +141,13 @@ class OpenSerializer(StrictSerializer):
 
 
 class AnswersSerializer(StrictSerializer):
-    """Answers to a questionnaire: for each item the value of the option chosen."""
+    """Answers to a questionnaire: for each item the value of the option chosen.
+
+    `version`, where it is sent, is that of the form which was answered; 409 `form_changed` if there is a newer one.
+    """
 
     answers = fields.StrictJSON()
+    version = fields.TextField(required=False, max_length=12)
 
 
 class AnsweredSerializer(StrictSerializer):

@@ -65,35 +65,46 @@ class FollowUpViewSet(ListRecords, ReadRecord, PatientRecords):
 
     def known_parameters(self) -> frozenset[str]:
         """The trend's own two, beside those of lists."""
-        return super().known_parameters() | ({"patient", "instrument"} if self.action == "trend" else frozenset())
+        return super().known_parameters() | (
+            {"patient", "instrument", "series"} if self.action == "trend" else frozenset()
+        )
 
     @extend_schema(
         operation_id="follow_ups_trend",
         parameters=[
             OpenApiParameter("patient", {"type": "string", "format": "uuid"}, required=True),
             OpenApiParameter("instrument", {"type": "string", "enum": list(INSTRUMENTS)}, required=True),
+            OpenApiParameter("series", {"type": "string", "format": "uuid"}),
         ],
         responses=shapes.TrendSerializer,
         filters=False,
     )
     @action(detail=False, methods=["get"], pagination_class=None)
     def trend(self, request: Request) -> Response:
-        """A patient's answers to one instrument, oldest first."""
+        """A patient's answers to one instrument, oldest first, in one series or in all, each beside the first."""
         for name in ("patient", "instrument"):
             if name not in request.query_params:
                 raise bad_parameter(name, "required", f"`{name}` is required.")
         asked = filters.TrendFilters(request.query_params, FollowUp.objects.none(), request=request)
         asked.check()
         patient, instrument = asked.form.cleaned_data["patient"], asked.form.cleaned_data["instrument"]
-        points = list(trend(self.user, patient, instrument))
+        points = list(trend(self.user, patient, instrument, asked.form.cleaned_data["series"]))
         self.shown(points)
         found = {"patient": patient.pk, "instrument": instrument, "points": points}
         return Response(shapes.TrendSerializer(found).data)
 
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.FollowUpSerializer)
+    @action(detail=True, methods=["post"], url_path="revoke-links")
+    def revoke_links(self, request: Request, **kwargs: Any) -> Response:
+        """Close every link to it that was sent, after a mail went astray. A message sent later has a new link."""
+        self.body(shapes.NothingSerializer)
+        follow_ups.revoke_links(self.record, clock.now())
+        return self.show(self.record)
+
 
 TOKEN = OpenApiParameter(
     "token",
-    {"type": "string", "pattern": r"^[A-Za-z0-9_-]{64}$"},
+    {"type": "string", "pattern": r"^[A-Za-z0-9_-]{43}$"},
     OpenApiParameter.PATH,
     description="The last part of the link in the message.",
 )
@@ -138,8 +149,9 @@ class CheckInView(ApiView):
     )
     def post(self, request: Request, token: str) -> Response:
         """Answer. The same answers once more are the same answer; others are 410."""
-        answers = self.body(shapes.AnswersSerializer)["answers"]
-        return Response(shapes.AnsweredSerializer(follow_ups.answer_follow_up(token, answers, clock.now())).data)
+        body = self.body(shapes.AnswersSerializer)
+        answered = follow_ups.answer_follow_up(token, body["answers"], clock.now(), body.get("version"))
+        return Response(shapes.AnsweredSerializer(answered).data)
 
 
 @extend_schema(tags=["alerts"])

@@ -130,7 +130,7 @@ def test_an_answered_check_in_is_not_asked_again(clinic: Clinic, mail: Catcher) 
     reconcile.reconcile(now)
     asked = only().follow_up
     assert asked is not None
-    token = follow_ups.link(asked).rstrip("/").rpartition("/")[2]
+    token = follow_ups.new_link(asked).rstrip("/").rpartition("/")[2]
     follow_ups.answer_follow_up(token, {"nrs_pain": 1}, now)
     delivery.send_batch()
     assert (only().status, only().reason, mail.mails) == ("skipped", "answered", [])
@@ -470,9 +470,10 @@ def test_a_check_in_mail_holds_its_link_and_nothing_of_health(clinic: Clinic, ma
     (received,) = mail.mails
     asked = Message.objects.get(status="sent").follow_up
     assert asked is not None
-    assert follow_ups.link(asked) in received.text.split()
+    (link,) = [word for word in received.text.split() if "/check-in/" in word]
+    assert follow_ups.open_follow_up(link.rstrip("/").rpartition("/")[2], now) == asked
     assert received.subject == f"A few questions after your visit · {clinic.site.name}"
-    words = (received.subject + received.text).replace(follow_ups.link(asked), "")
+    words = (received.subject + received.text).replace(link, "")
     assert not re.search(r"ketamine|infusion|session|PHQ|side.effect|depress|pain", words, re.I)
 
 

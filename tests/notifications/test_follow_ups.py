@@ -9,14 +9,23 @@ from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from accounts import clock
 from accounts.models import AuditEntry
 from accounts.refusals import Conflict, Gone, Invalid, NotFound
 from notifications import alerts, reconcile
-from notifications.follow_ups import answer_follow_up, link, open_follow_up
-from notifications.models import Alert, FollowUp
+from notifications.follow_ups import (
+    answer_follow_up,
+    drafted,
+    forget_drafts,
+    new_link,
+    open_follow_up,
+    revoke_links,
+    save_draft,
+)
+from notifications.instruments import INSTRUMENTS
+from notifications.models import Alert, FollowUp, FollowUpDraft, FollowUpLink
 from tests.notifications.visits import HOUR, book, discharge, protocol_with
 
 if TYPE_CHECKING:
@@ -38,7 +47,7 @@ def ask(clinic: Clinic, instrument: str = "PHQ-9") -> FollowUp:
 
 
 def token_of(follow_up: FollowUp) -> str:
-    return link(follow_up).rstrip("/").rpartition("/")[2]
+    return new_link(follow_up).rstrip("/").rpartition("/")[2]
 
 
 def refused(call: Any, *values: Any) -> str:
@@ -49,7 +58,7 @@ def refused(call: Any, *values: Any) -> str:
 
 def test_the_link_leads_to_the_check_in_page(clinic: Clinic, settings: Settings) -> None:
     settings.PUBLIC_URL = "https://clinic.example"
-    address = link(ask(clinic))
+    address = new_link(ask(clinic))
     assert address.startswith("https://clinic.example/check-in/")
     assert address.endswith("/")
 
@@ -142,12 +151,73 @@ def test_a_false_link_leads_nowhere(clinic: Clinic) -> None:
         assert refused(answer_follow_up, false, DARK, clock.now()) == "not_found"
 
 
-def test_a_link_signed_with_the_key_before_still_leads_there(clinic: Clinic, settings: Settings) -> None:
+def test_the_database_does_not_hold_the_link(clinic: Clinic) -> None:
     token = token_of(ask(clinic))
-    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another" * 10, [settings.SECRET_KEY]
-    open_follow_up(token, clock.now())
-    settings.SECRET_KEY_FALLBACKS = []
-    assert refused(open_follow_up, token, clock.now()) == "not_found"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT string_agg(l::text, ' ') FROM notifications_followuplink l")
+        assert token not in cursor.fetchone()[0]
+        cursor.execute("SELECT coalesce(string_agg(a::text, ' '), '') FROM accounts_auditentry a")
+        assert token not in cursor.fetchone()[0]
+
+
+def test_each_message_has_a_link_of_its_own_and_all_lead_to_one_form(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    first, second = token_of(asked), token_of(asked)
+    assert first != second
+    assert open_follow_up(first, clock.now()) == open_follow_up(second, clock.now()) == asked
+    answer_follow_up(first, DARK, clock.now())
+    assert answer_follow_up(second, DARK, clock.now()).answered_at is not None
+    assert refused(open_follow_up, second, clock.now()) == "already_answered"
+
+
+def test_a_link_is_bound_to_its_form_by_the_database(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    token_of(asked)
+    other = FollowUp.objects.create(
+        session=asked.session, patient=asked.patient, instrument="NRS", hours_after=9,
+        due_at=asked.due_at, expires_at=asked.expires_at,
+    )  # fmt: skip
+    with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
+        FollowUpLink.objects.update(follow_up=other)
+
+
+def test_a_revoked_link_is_gone_and_a_new_one_opens(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    token, now = token_of(asked), clock.now()
+    assert revoke_links(asked, now) == 1
+    assert refused(open_follow_up, token, now) == "revoked"
+    assert refused(answer_follow_up, token, DARK, now) == "revoked"
+    assert refused(save_draft, token, {}, now) == "revoked"
+    assert open_follow_up(token_of(asked), now) == asked
+
+
+def test_a_form_that_has_changed_since_is_not_answered(clinic: Clinic) -> None:
+    token, form = token_of(ask(clinic)), INSTRUMENTS["PHQ-9"]
+    assert refused(answer_follow_up, token, DARK, clock.now(), "000000000000") == "form_changed"
+    assert FollowUp.objects.get().answered_at is None
+    assert answer_follow_up(token, DARK, clock.now(), form.version).form_version == form.version
+
+
+def test_what_is_filled_in_is_kept_until_it_is_sent(clinic: Clinic) -> None:
+    token, now = token_of(ask(clinic)), clock.now()
+    save_draft(token, {"phq9_1": 2}, now)
+    save_draft(token, {"phq9_1": 3, "phq9_9": 1}, now)
+    assert drafted(open_follow_up(token, now)) == {"phq9_1": 3, "phq9_9": 1}
+    assert not Alert.objects.exists()
+    assert FollowUp.objects.get().score is None
+    with pytest.raises(Invalid):
+        save_draft(token, {"phq9_1": 4}, now)
+    answer_follow_up(token, DARK, now)
+    assert not FollowUpDraft.objects.exists()
+    assert refused(save_draft, token, {"phq9_1": 0}, now) == "already_answered"
+
+
+def test_a_draft_whose_time_is_over_is_forgotten_and_leaves_no_trace(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    save_draft(token_of(asked), {"phq9_9": 3}, clock.now())
+    assert forget_drafts(asked.expires_at - HOUR) == 0
+    assert forget_drafts(asked.expires_at) == 1
+    assert not AuditEntry.objects.filter(record_type__contains="draft").exists()
 
 
 def test_a_session_that_has_not_ended_asks_nothing(clinic: Clinic) -> None:

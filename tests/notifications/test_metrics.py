@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts import clock
 from notifications import reconcile, tasks
-from notifications.follow_ups import answer_follow_up, link
+from notifications.follow_ups import answer_follow_up, new_link
 from notifications.metrics import figures
 from notifications.models import FollowUp, Message
 from tests.factories import make_clinic, noon
@@ -58,7 +58,7 @@ def test_the_figures_tell_what_is_there(clinic: Clinic, client: Client) -> None:
     reconcile.reconcile(now)
     Message.objects.filter(kind__contains="reminder").update(try_at=now - timedelta(seconds=600))
     answer_follow_up(
-        link(FollowUp.objects.get()).rstrip("/").rpartition("/")[2],
+        new_link(FollowUp.objects.get()).rstrip("/").rpartition("/")[2],
         dict.fromkeys((f"phq9_{number}" for number in range(1, 10)), 1),
         now,
     )

@@ -11,7 +11,7 @@ from django.db import connection
 from accounts import clock
 from accounts.models import AuditEntry
 from notifications import delivery, reconcile, tasks
-from notifications.follow_ups import answer_follow_up, link
+from notifications.follow_ups import answer_follow_up, new_link
 from notifications.models import Alert, FollowUp, Heartbeat, Message
 from tests.factories import make_patient
 from tests.notifications.visits import HOUR, book, change, discharge, protocol_with
@@ -44,7 +44,7 @@ def live_through(clinic: Clinic, instrument: str = "PHQ-9", days_ago: int = 0) -
 
 
 def token_of(follow_up: FollowUp) -> str:
-    return link(follow_up).rstrip("/").rpartition("/")[2]
+    return new_link(follow_up).rstrip("/").rpartition("/")[2]
 
 
 def remind(clinic: Clinic) -> Message:
@@ -177,6 +177,11 @@ def test_the_trend_is_the_answers_in_order(clinic: Clinic, api: Api) -> None:
     assert [point["score"] for point in shown["points"]] == [7.3, 3]
     assert [point["session"] for point in shown["points"]] == [str(first.session_id), str(second.session_id)]
     assert shown["instrument"] == "PEG"
+    assert [point["difference"] for point in shown["points"]] == [0, -4.3]
+    assert [point["changes"] for point in shown["points"]] == [[], ["clinically_meaningful"]]
+    series = f"{BASE}/{trend_of(clinic, 'PEG')}&series={second.session.series_id}"
+    alone = api(clinic.users["nurse"]).get(series).json()
+    assert [(point["score"], point["changes"]) for point in alone["points"]] == [(3, [])]
 
 
 def test_a_follow_up_shows_score_and_band(clinic: Clinic, api: Api) -> None:
@@ -343,5 +348,6 @@ def test_without_a_broker_it_is_not_ready(clinic: Clinic, api: Api, settings: Se
 def test_a_migration_that_waits_makes_it_not_ready(api: Api) -> None:
     tasks.beat()
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'notifications' AND name = '0002_guards'")
+        last = "SELECT max(id) FROM django_migrations WHERE app = 'notifications'"
+        cursor.execute(f"DELETE FROM django_migrations WHERE id = ({last})")
     assert ready(api)[1]["migrations"] == "not all applied"

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 
 from accounts import clock
-from accounts.models import Site
+from accounts.models import Patient, Site
 from notifications import follow_ups
 from notifications.instruments import INSTRUMENTS
 from notifications.models import Alert, FollowUp
@@ -48,12 +48,13 @@ def make_follow_up(
 
 def path(follow_up: FollowUp) -> str:
     """The path of the follow-up's link, as its message has it."""
-    return "/check-in/" + follow_ups.link(follow_up).partition("/check-in/")[2]
+    return "/check-in/" + follow_ups.new_link(follow_up).partition("/check-in/")[2]
 
 
 def form(instrument: str = "PHQ-9", **changes: Any) -> dict[str, Any]:
     """A form with 0 for each required item, as a browser sends it, `changes` over it."""
-    return {item.id: "0" for item in INSTRUMENTS[instrument].items if item.required} | changes
+    lowest = {item.id: str(item.options[0].value) for item in INSTRUMENTS[instrument].items if item.required}
+    return lowest | changes
 
 
 def words(html: str) -> str:
@@ -75,7 +76,7 @@ def test_every_instrument_is_asked_in_full_and_answered(clinic: Clinic, client: 
     assert "Thank you. Your answers are sent." in words(thanks.content.decode())
     follow_up.refresh_from_db()
     assert follow_up.answered_at is not None
-    assert follow_up.score == Decimal(0)
+    assert follow_up.score == Decimal(int(instrument == "PGIC"))
 
 
 def test_the_page_tells_nothing_about_the_patient(clinic: Clinic, client: Client) -> None:
@@ -107,7 +108,8 @@ def test_headers_keep_the_link_and_the_page_to_the_reader(clinic: Clinic, client
         assert "unsafe" not in page["Content-Security-Policy"]
         assert not page.cookies
         html = page.content.decode()
-        assert "<script" not in html
+        assert all("src=" in script and ">" not in script for script in re.findall(r"<script([^>]*)>", html))
+        assert re.search(r"<script[^>]*>[^<]", html) is None
         assert " style=" not in html
 
 
@@ -254,6 +256,65 @@ def test_answers_arrive_from_a_phone_that_refuses_cookies(clinic: Clinic) -> Non
     assert Client(enforce_csrf_checks=True).post(path(follow_up), form()).status_code == 200
 
 
+def test_what_is_filled_in_is_saved_without_scripts_and_shown_again(clinic: Clinic, client: Client) -> None:
+    follow_up = make_follow_up(clinic)
+    page = client.post(path(follow_up), {"phq9_1": "2", "save": "1"})
+    assert page.status_code == 200
+    assert "Saved, and not sent yet." in words(page.content.decode())
+    again = client.get(path(follow_up)).content.decode()
+    assert re.search(r'id="phq9_1-2"[^>]* checked', again)
+    assert "It has not been sent yet." in words(again)
+    follow_up.refresh_from_db()
+    assert follow_up.answered_at is None
+    assert client.post(path(follow_up), {"phq9_1": "7", "save": "1"}).status_code == 400
+    assert client.post(path(follow_up), form(save="1")).status_code == 200
+    follow_up.refresh_from_db()
+    assert follow_up.answered_at is None
+    assert client.post(path(follow_up), form()).status_code == 200
+    assert client.post(path(follow_up), {"phq9_1": "2", "save": "1"}).status_code == 410
+
+
+def test_a_form_of_before_is_not_taken_for_the_present_one(clinic: Clinic, client: Client) -> None:
+    follow_up = make_follow_up(clinic)
+    page = client.get(path(follow_up)).content.decode()
+    shown = re.search(r'name="form" value="([0-9a-f]{12})"', page)
+    assert shown
+    changed = client.post(path(follow_up), form(form="0" * 12))
+    assert changed.status_code == 409
+    assert "The questions have changed" in words(changed.content.decode())
+    assert client.post(path(follow_up), form(form=shown[1])).status_code == 200
+
+
+def test_a_scanner_that_sends_the_form_as_it_is_answers_nothing(clinic: Clinic, client: Client) -> None:
+    follow_up = make_follow_up(clinic)
+    page = client.get(path(follow_up)).content.decode()
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    assert client.post(path(follow_up), sent).status_code == 400
+    follow_up.refresh_from_db()
+    assert follow_up.answered_at is None
+
+
+def test_a_page_around_the_questions_is_in_the_patients_language(clinic: Clinic, client: Client) -> None:
+    follow_up = make_follow_up(clinic)
+    Patient.objects.update(language="es")
+    page = client.get(path(follow_up))
+    html = page.content.decode()
+    assert page["Content-Language"] == "es"
+    assert '<html lang="es"' in html
+    assert "¿Cómo está?" in html
+    assert 'class="part" lang="en"' in html
+    assert INSTRUMENTS["PHQ-9"].items[0].text in html
+    sent = client.post(path(follow_up), form(phq9_9="1"))
+    closed = client.get(path(follow_up))
+    for each, english in (
+        (html, ("Send my answers", "Save for later", "Thinking of harming", "Question 1")),
+        (sent.content.decode(), ("Thank you", "Talk to someone", "What happens next", "Call 988", "You can")),
+        (closed.content.decode(), ("This check-in", "Thank you", "You can also")),
+    ):
+        for phrase in english:
+            assert phrase not in words(each), phrase
+
+
 def test_home_leads_to_the_documentation(client: Client) -> None:
     page = client.get("/")
     assert page.status_code == 200
@@ -304,6 +365,37 @@ def test_on_a_phone_without_scripts_from_question_to_crisis_line(
     assert (follow_up.score, follow_up.band) == (Decimal(1), "minimal")
     assert Alert.objects.get().kind == "suicide_item"
     page.close()
+
+
+def test_each_answer_is_kept_as_it_is_given(live_server: LiveServer, clinic: Clinic, browser: Browser) -> None:
+    follow_up = make_follow_up(clinic)
+    page = browser.new_page(viewport=PHONE)  # type: ignore[arg-type]
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text))
+    page.goto(live_server.url + path(follow_up))
+    address = page.url
+    with page.expect_response(lambda answer: answer.request.method == "POST") as saved:
+        choose(page, phq9_1=3)
+    assert saved.value.status == 200
+    page.get_by_text("Saved, and not sent yet.").wait_for()
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        choose(page, phq9_2=1)
+    page.close()
+
+    other = browser.new_page(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
+    other.goto(address)
+    assert other.locator("#phq9_1-3").is_checked()
+    assert other.locator("#phq9_2-1").is_checked()
+    choose(other, **{f"phq9_{number}": 0 for number in range(3, 10)})
+    other.get_by_role("button", name="Send my answers").click()
+    other.get_by_role("heading", name="Thank you. Your answers are sent.").wait_for()
+    other.reload()  # the same form once more
+    other.get_by_role("heading", name="Thank you. Your answers are sent.").wait_for()
+    other.goto(address)
+    assert other.get_by_role("heading", name="This check-in has been sent").is_visible()
+    follow_up.refresh_from_db()
+    assert (follow_up.score, FollowUp.objects.count(), complaints) == (Decimal(4), 1, [])
+    other.close()
 
 
 def test_with_the_keyboard_alone(live_server: LiveServer, clinic: Clinic, browser: Browser) -> None:
