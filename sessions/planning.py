@@ -10,6 +10,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal, RuleBroken
 from accounts.rights import is_staff
 from scheduler import planner, treatment
 from scheduler.models import Chair, Protocol
+from scheduler.reasons import Reason, why_not
 from scheduler.walltime import local_date
 from sessions.facts import instants, site_days, zone_of
 from sessions.models import GONE, Order, Plan, Session
@@ -38,7 +39,7 @@ class Proposal:
     """What was found: plans ready to be booked, best first; where there is none, what stands in the way."""
 
     plans: list[Plan]
-    reasons: tuple[planner.Reason, ...]
+    reasons: tuple[Reason, ...]
 
 
 def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
@@ -52,7 +53,7 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
     days = site_days(request.site, _window(request.wishes), request.patient, user, now)
     found = planner.plan(visits, days, request.wishes, limit=request.limit)
     if not found:
-        return Proposal([], planner.why_not(visits, days, request.wishes))
+        return Proposal([], why_not(visits, days, request.wishes))
     plans = [
         Plan(
             site=request.site,

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.day import ChairFacts, Day, Need, StaffFacts, can_keep, mask
-from scheduler.planner import Cost, Weights, WholePlan, Wishes, check_spacing, plan, why_not
+from scheduler.planner import Cost, Weights, WholePlan, Wishes, check_spacing, plan
+from scheduler.reasons import why_not
 from scheduler.treatment import TreatmentError, parse_phases, visits, visits_from
 from tests.scheduler import clinic
 from tests.scheduler.clinic import MONDAY, chair, day, staff, taken
