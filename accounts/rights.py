@@ -53,6 +53,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "series.create": BOOKERS | {PATIENT},
     "series.cancel": BOOKERS | {PATIENT},
     "series.release": frozenset({PRESCRIBER}),
+    "series.replan": BOOKERS | {PATIENT},
+    "series.adjust": frozenset({PRESCRIBER}),
     "sessions.list": EVERYBODY,
     "sessions.retrieve": EVERYBODY,
     "sessions.events": EVERYBODY,

@@ -193,6 +193,7 @@ TICK_SECONDS = env.float("TICK_SECONDS", default=5.0)
 SWEEP_SECONDS = 600
 CELERY_BEAT_SCHEDULE = {
     "idempotency-keys": {"task": "accounts.forget_expired_keys", "schedule": 3600.0, "options": {"expires": 600}},
+    "changes": {"task": "sessions.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS * 0.9}},
     # `expires` below the tick: a worker that was away does not come back to a heap of old ticks.
     "messages": {"task": "notifications.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS * 0.9}},
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from scheduler.missed import REVIEW, Missed, read_missed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -103,6 +105,7 @@ class Phase:
     first: First | None = None
     max_span_days: int | None = None
     late_policy: str | None = None
+    missed: Missed = REVIEW
 
 
 def by_ordinal(values: Sequence[int], ordinal: int) -> int:
@@ -185,7 +188,7 @@ class _Reader:
 
     def phase(self, data: object, place: int, phases: int) -> Phase | None:
         at, before = f"/{place}", len(self.problems)
-        optional = ("spacing", "hands_on_minutes", "chair", "acuity")
+        optional = ("spacing", "hands_on_minutes", "chair", "acuity", "missed")
         given = self.fields(data, at, ("name", "sessions", "minutes"), optional)
         if not isinstance(data, dict):
             return None
@@ -196,9 +199,10 @@ class _Reader:
         chair = self.chair(given.get("chair", {}), f"{at}/chair")
         acuity = self.whole(given.get("acuity", 1), f"{at}/acuity", 1, 100)
         spacing, first, span, policy = self.spacing(given, at, place, sessions)
+        missed = read_missed(self, given.get("missed"), f"{at}/missed")
         if len(self.problems) > before:
             return None
-        return Phase(name, sessions, spacing, minutes, hands_on, chair, acuity, first, span, policy)
+        return Phase(name, sessions, spacing, minutes, hands_on, chair, acuity, first, span, policy, missed)
 
     def sessions(self, value: object, pointer: str, last: bool) -> int | None:
         if value is None:

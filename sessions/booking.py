@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -14,12 +15,16 @@ from scheduler import treatment
 from scheduler.models import Protocol
 from scheduler.walltime import local_date
 from sessions import events
+from sessions.course import phases_of_series
 from sessions.door import as_conflict, check_constraints, lock_for_booking
 from sessions.facts import INSTANTS, SLOT, site_days, zone_of
 from sessions.models import Plan, Series, Session
 from sessions.planning import fresh_plans, order_for, phases_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
     from accounts.models import Patient, User
 
 
@@ -47,6 +52,8 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
     lock_for_booking(patient.pk, plan.site_id, plan_dates(plan))
     plan = Plan.objects.select_for_update(of=("self",)).select_related("site", "protocol").get(pk=plan.pk)
     check_plan_is_open(plan, user, now)
+    if plan.series_id is not None:
+        raise RuleBroken("plan_mismatch", "This plan is for the rest of a series that is booked already.")
     if plan.patient_id not in (None, patient.pk):
         raise Conflict("plan_of_another_patient", "This plan was made for another patient.")
     if plan.protocol_id != protocol.pk:
@@ -62,7 +69,7 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
     series = Series.objects.create(
         patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now
     )
-    sessions = Session.objects.bulk_create([_session(series, row) for row in rows])
+    sessions = Session.objects.bulk_create([session_of(series, row) for row in rows])
     events.record_many(sessions, "booked", user, now)
     plan.booked_as, plan.held_by, plan.held_until = series, None, None
     plan.save(update_fields=["booked_as", "held_by", "held_until"])
@@ -86,16 +93,22 @@ def plan_dates(plan: Plan) -> list[date]:
     return [local_date(datetime.fromisoformat(row["start"]), zone) for row in plan.sessions]
 
 
-def find_room(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[dict[str, Any]]:
+def find_room(
+    plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID] = ()
+) -> list[dict[str, Any]]:
     """The plan's sessions as they can be booked now: at their planned starts, with another chair or nurse where the
-    planned one has gone.
+    planned one has gone. Sessions `leaving_out` do not count: the plan moves them.
 
     Raises:
         Conflict: with the code of the rule that a session would break, and its `session` number.
     """
-    visits = {visit.sequence: visit for visit in treatment.visits(phases_of(plan.protocol), plan.request["sessions"])}
+    phases = phases_of(plan.protocol) if plan.series is None else phases_of_series(plan.series)
+    last = max(row["sequence"] for row in plan.sessions)
+    visits = {visit.sequence: visit for visit in islice(treatment.every_visit(phases), last)}
     dates = plan_dates(plan)
-    by_date = {day.date: day for day in site_days(plan.site, dates, patient, user, now, leaving_out=[plan.pk])}
+    by_date = {
+        day.date: day for day in site_days(plan.site, dates, patient, user, now, leaving_out=[plan.pk, *leaving_out])
+    }
     return [
         _room_for(
             row,
@@ -117,7 +130,8 @@ def _room_for(row: dict[str, Any], day: days.Day, need: days.Need) -> dict[str, 
     return {**row, "chair": placed.chair, "nurse": placed.nurse, "prescriber": placed.prescriber}
 
 
-def _session(series: Series, row: dict[str, Any]) -> Session:
+def session_of(series: Series, row: dict[str, Any]) -> Session:
+    """An unsaved session of the series at a plan's place."""
     return Session(
         series=series,
         patient_id=series.patient_id,

@@ -10,9 +10,11 @@ from django.db import transaction
 from accounts.refusals import Conflict, RuleBroken, require_version
 from scheduler.walltime import local_date
 from sessions import events
+from sessions.course import is_over, settle
 from sessions.door import check_constraints, lock_for_booking
 from sessions.facts import zone_of
-from sessions.models import GONE, TO_COME, Series, SeriesStatus, Session, SessionStatus
+from sessions.models import TO_COME, Series, SeriesStatus, Session, SessionStatus
+from sessions.policy import check_cut_off, is_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +160,7 @@ def make_move(
         session.save()
         events.record(session, MOVES[verb].event, actor, now, before=before, reason=reason, also=also)
         check_constraints()
-        _settle_series(session)
+        settle(session, now)
         session.refresh_from_db()
     return session
 
@@ -176,17 +178,6 @@ def lock_session(session: Session) -> Session:
     if local_date(locked.start, zone) != day:
         raise Conflict("try_again", "The session has just been moved to another day. Please look again.")
     return locked
-
-
-def _settle_series(session: Session) -> None:
-    """Let the series say what its sessions come to: over when none is to come, for review when one was lost."""
-    series = Series.objects.select_for_update(no_key=True).get(pk=session.series_id)
-    statuses = set(series.sessions.values_list("status", flat=True))
-    if statuses <= ENDED:
-        series.status = SeriesStatus.CANCELLED if statuses <= set(GONE) else SeriesStatus.COMPLETED
-    elif session.status in GONE and series.status == SeriesStatus.ACTIVE:
-        series.status = SeriesStatus.NEEDS_REVIEW
-    series.save(update_fields=["status"])
 
 
 def confirm(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
@@ -300,8 +291,19 @@ def mark_no_show(session: Session, actor: User, now: datetime, expected: Version
 
 
 def cancel(session: Session, reason: str, actor: User, now: datetime, expected: Versions = None) -> Session:
-    """The session will not take place; its chair and people are free again."""
-    return make_move(session, "cancel", actor, now, reason=reason, expected=expected)
+    """The session will not take place; its chair and people are free again. Marked where it is late.
+
+    Raises:
+        Conflict: `too_late` for a patient within the site's cut-off.
+    """
+    late = is_late(session, now)
+
+    def change(row: Session) -> None:
+        check_cut_off(row, actor, now)
+        row.cancelled_late = late
+
+    also = {"late": True} if late else None
+    return make_move(session, "cancel", actor, now, change=change, also=also, reason=reason, expected=expected)
 
 
 def cancel_series(series: Series, reason: str, actor: User, now: datetime, expected: Versions = None) -> Series:
@@ -315,15 +317,17 @@ def cancel_series(series: Series, reason: str, actor: User, now: datetime, expec
         starts = series.sessions.values_list("start", flat=True)
         days = {local_date(at, zone) for at in starts}
         lock_for_booking(series.patient_id, series.site_id, days, series.sessions.values_list("pk", flat=True))
-        series = _lock_series(series, expected)
+        series = lock_series(series, expected)
         check_can_be_cancelled(series)
-        for session in series.sessions.filter(status__in=TO_COME).order_by("pk"):
+        for session in series.sessions.filter(status__in=TO_COME).select_related("site").order_by("pk"):
+            check_cut_off(session, actor, now)
             before = events.standing(session)
-            session.status = SessionStatus.CANCELLED
-            session.save(update_fields=["status"])
-            events.record(session, "cancelled", actor, now, before=before, reason=reason)
-        series.status = SeriesStatus.CANCELLED
-        series.save(update_fields=["status"])
+            session.status, session.cancelled_late = SessionStatus.CANCELLED, is_late(session, now)
+            session.save(update_fields=["status", "cancelled_late"])
+            also = {"late": True} if session.cancelled_late else None
+            events.record(session, "cancelled", actor, now, before=before, reason=reason, also=also)
+        series.status, series.replace_by = SeriesStatus.CANCELLED, None
+        series.save(update_fields=["status", "replace_by"])
         check_constraints()
     return series
 
@@ -342,9 +346,12 @@ def check_waits_for_release(series: Series) -> None:
         raise Conflict("not_held", "Nothing keeps this series from going on.")
 
 
-def _lock_series(series: Series, expected: Versions) -> Series:
+def lock_series(series: Series, expected: Versions) -> Series:
     """Lock a series that was read with its `version`; that number counts its sessions' versions too."""
-    locked = Series.objects.select_for_update(no_key=True).get(pk=series.pk)
+    rows = Series.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "site", "protocol", "patient__site"
+    )
+    locked = rows.get(pk=series.pk)
     require_version(expected, locked.row_version + sum(locked.sessions.values_list("version", flat=True)))
     return locked
 
@@ -356,8 +363,8 @@ def release_series(series: Series, expected: Versions = None) -> Series:
         Conflict: `not_held` where nothing waits for a release.
     """
     with transaction.atomic():
-        series = _lock_series(series, expected)
+        series = lock_series(series, expected)
         check_waits_for_release(series)
-        series.status = SeriesStatus.ACTIVE
+        series.status = SeriesStatus.COMPLETED if is_over(series) else SeriesStatus.ACTIVE
         series.save(update_fields=["status"])
     return series

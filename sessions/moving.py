@@ -9,20 +9,26 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from accounts.refusals import Conflict, RuleBroken, require_version
 from scheduler import day as days
-from scheduler import planner, treatment
+from scheduler import treatment
 from scheduler.phases import SLOT_MINUTES
 from scheduler.walltime import local_date
-from sessions import events
+from sessions import booking, events, replanning
+from sessions.course import visit_at
 from sessions.door import as_conflict, check_constraints, lock_for_booking
 from sessions.facts import SLOT, instants, site_days, zone_of
 from sessions.lifecycle import MOVES, check_move
 from sessions.models import Session, SessionStatus
-from sessions.planning import HORIZON_DAYS, phases_of
+from sessions.planning import HORIZON_DAYS
+from sessions.policy import check_cut_off
+from sessions.rest import new_problems, smallest_replan
 
 if TYPE_CHECKING:
     from accounts.models import User
     from sessions.lifecycle import Versions
+    from sessions.models import Plan
 
+# Rules between the sessions of a series; where one is broken, the rest may be moved instead.
+SPACING = frozenset({"gap_too_short", "gap_too_long", "span", "window"})
 # What stands in the way may be gone in a minute (409) or is a rule of the house (422).
 TAKEN = frozenset({"chair_taken", "ratio_exceeded", "patient_busy"})
 
@@ -31,16 +37,38 @@ def reschedule(session: Session, start: datetime, actor: User, now: datetime, ex
     """Move a session to `start` (aware), to whichever chair, nurse and prescriber can have it then.
 
     Raises:
-        RuleBroken: `offset_mismatch`, `off_grid`, `in_past`, `beyond_horizon`, `gap_too_short`, `gap_too_long`, `span`,
-            `window`, or the code of the day's rule that forbids it. Conflict: the state forbids it, the same start
-            (`already_done`), or what is taken then. Stale: the version has moved on.
+        RuleBroken: `offset_mismatch`, `off_grid`, `in_past`, `beyond_horizon`, or the code of the day's rule that
+            forbids it; `gap_too_short`, `gap_too_long`, `span`, `window` with `plans`: the smallest change of the rest
+            of the series that has this session at `start`, [] where there is none. Conflict: the state forbids it, the
+            same start (`already_done`), `too_late` for a patient, or what is taken then. Stale: the version moved on.
     """
     _check_instant(session, start, now)
     try:
         with transaction.atomic():
             return _reschedule(session, start, actor, now, expected)
+    except RuleBroken as broken:
+        if broken.code in SPACING:
+            broken.extra["plans"] = smallest_replan(session, start, actor, now)
+        raise
     except (IntegrityError, OperationalError) as error:
         raise as_conflict(error) from error
+
+
+def take_place(session: Session, plan: Plan, actor: User, now: datetime, expected: Versions = None) -> Session:
+    """Move a session to the place that a plan offers it, or its series to the plan in which it has another place.
+
+    Raises:
+        RuleBroken: `plan_mismatch` for a plan of something else. Conflict: see `reschedule` and `replanning.replan`.
+    """
+    if plan.session_id == session.pk:
+        booking.check_plan_is_open(plan, actor, now)
+        return reschedule(session, datetime.fromisoformat(plan.sessions[0]["start"]), actor, now, expected)
+    if plan.series_id != session.series_id or plan.session_id is not None:
+        raise RuleBroken("plan_mismatch", "This plan was not made for this session.")
+    require_version(expected, session.version)
+    replanning.replan(session.series, plan, actor, now)
+    session.refresh_from_db()
+    return session
 
 
 def _check_instant(session: Session, start: datetime, now: datetime) -> None:
@@ -63,11 +91,12 @@ def _reschedule(session: Session, start: datetime, actor: User, now: datetime, e
     session = Session.objects.select_related("site", "series__protocol", "patient").get(pk=session.pk)
     require_version(expected, session.version)
     check_move(session, "reschedule", now)
+    check_cut_off(session, actor, now)
     if session.start == start:
         raise Conflict("already_done", "The session is at that time already.")
     _check_spacing(session, start)
     before = events.standing(session)
-    visit = _visit(session)
+    visit = visit_at(session.series, session.sequence)
     placed = _place(session, visit, start, actor, now)
     for name, at in instants(visit, start).items():
         setattr(session, name, at)
@@ -81,24 +110,11 @@ def _reschedule(session: Session, start: datetime, actor: User, now: datetime, e
     return session
 
 
-def _visit(session: Session) -> treatment.Visit:
-    """What the protocol says of this session: its lengths and needs."""
-    phases = phases_of(session.series.protocol)
-    count = session.series.sessions.count()
-    closed = sum(phase.sessions or 0 for phase in phases)
-    visits = treatment.visits(phases, count - closed if phases[-1].sessions is None else None)
-    return visits[session.sequence - 1]
-
-
 def _check_spacing(session: Session, start: datetime) -> None:
     """Refuse a date that breaks the series' spacing where it was kept before; lost sessions stand where they stood."""
-    zone, phases = zone_of(session.site), phases_of(session.series.protocol)
-    dates = {row.sequence: local_date(row.start, zone) for row in session.series.sessions.order_by("sequence")}
-    known = {(problem.sequence, problem.code) for problem in planner.check_spacing(phases, list(dates.values()))}
-    dates[session.sequence] = local_date(start, zone)
-    for problem in planner.check_spacing(phases, list(dates.values())):
-        if (problem.sequence, problem.code) not in known:
-            raise RuleBroken(problem.code, problem.detail, session=problem.sequence)
+    problems = new_problems(session.series, session.sequence, local_date(start, zone_of(session.site)))
+    if problems:
+        raise RuleBroken(problems[0].code, problems[0].detail, session=problems[0].sequence)
 
 
 def _place(session: Session, visit: treatment.Visit, start: datetime, actor: User, now: datetime) -> days.Placement:

@@ -49,8 +49,9 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
         Invalid, RuleBroken, Forbidden: what is wrong with the request, before any search starts.
     """
     visits = _visits(request)
+    check_window(request.site, request.wishes, now)
     _check(request, user, len(visits), now)
-    days = site_days(request.site, _window(request.wishes), request.patient, user, now)
+    days = site_days(request.site, window_of(request.wishes), request.patient, user, now)
     found = planner.plan(visits, days, request.wishes, limit=request.limit)
     if not found:
         return Proposal([], why_not(visits, days, request.wishes))
@@ -64,7 +65,7 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
             expires_at=now + timedelta(minutes=request.site.plan_life_minutes),
             request=_as_json(request),
             score=whole.score,
-            sessions=[_as_row(planned) for planned in whole.sessions],
+            sessions=[as_row(planned) for planned in whole.sessions],
         )
         for whole in found
     ]
@@ -74,7 +75,7 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
 def fresh_plans(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[Plan]:
     """Plans for the request behind `plan` as the world stands now; none where it can no longer be asked."""
     try:
-        return propose(_from_json(plan, patient), user, now).plans
+        return propose(_request_of(plan, patient), user, now).plans
     except Refusal:
         return []
 
@@ -84,7 +85,8 @@ def phases_of(protocol: Protocol) -> tuple[treatment.Phase, ...]:
     return treatment.parse_phases(protocol.phases)
 
 
-def _window(wishes: planner.Wishes) -> list[date]:
+def window_of(wishes: planner.Wishes) -> list[date]:
+    """Every date of the window, in order."""
     return [wishes.earliest + timedelta(days=n) for n in range((wishes.latest - wishes.earliest).days + 1)]
 
 
@@ -98,12 +100,13 @@ def _visits(request: PlanRequest) -> tuple[treatment.Visit, ...]:
     return treatment.visits(phases, request.sessions)
 
 
-def _check(request: PlanRequest, user: User, count: int, now: datetime) -> None:
-    """Refuse what no search could answer."""
-    wishes, site = request.wishes, request.site
+def check_window(site: Site, wishes: planner.Wishes, now: datetime) -> None:
+    """Refuse wishes that no search at this site could answer.
+
+    Raises:
+        RuleBroken: `in_past`, `beyond_horizon`, `window_too_long`, `chair_kind_missing`.
+    """
     today = local_date(now, zone_of(site))
-    if request.protocol.status != Protocol.Status.APPROVED:
-        raise RuleBroken("protocol_not_approved", "Only an approved protocol can be planned and booked.")
     if wishes.earliest < today:
         raise RuleBroken("in_past", "The earliest date lies in the past.")
     if wishes.latest > today + timedelta(days=HORIZON_DAYS):
@@ -112,8 +115,14 @@ def _check(request: PlanRequest, user: User, count: int, now: datetime) -> None:
         raise RuleBroken("window_too_long", f"The window is at most {WINDOW_DAYS} days long.")
     if wishes.chair_kind and not Chair.objects.filter(site=site, kind=wishes.chair_kind, is_active=True).exists():
         raise RuleBroken("chair_kind_missing", "This site has no chair of that kind.")
+
+
+def _check(request: PlanRequest, user: User, count: int, now: datetime) -> None:
+    """Refuse what may not be planned."""
+    if request.protocol.status != Protocol.Status.APPROVED:
+        raise RuleBroken("protocol_not_approved", "Only an approved protocol can be planned and booked.")
     if not is_staff(user):
-        order_for(user, request.patient, request.protocol, count, today)
+        order_for(user, request.patient, request.protocol, count, local_date(now, zone_of(request.site)))
 
 
 def order_for(user: User, patient: Patient | None, protocol: Protocol, count: int, last: date) -> Order:
@@ -130,7 +139,7 @@ def order_for(user: User, patient: Patient | None, protocol: Protocol, count: in
     raise Forbidden("no_order", "A prescriber has to order this treatment before you can plan or book it.")
 
 
-def _as_row(planned: planner.Planned) -> dict[str, Any]:
+def as_row(planned: planner.Planned) -> dict[str, Any]:
     """A planned session as it is kept in `Plan.sessions`."""
     return {
         "sequence": planned.visit.sequence,
@@ -146,7 +155,11 @@ def _as_row(planned: planner.Planned) -> dict[str, Any]:
 
 def _as_json(request: PlanRequest) -> dict[str, Any]:
     """What a plan keeps of its request: the wishes to keep when it is booked, and to plan anew from."""
-    wishes = request.wishes
+    return {**wishes_as_json(request.wishes), "sessions": request.sessions, "limit": request.limit}
+
+
+def wishes_as_json(wishes: planner.Wishes) -> dict[str, Any]:
+    """Wishes as a plan keeps them."""
     return {
         "earliest": wishes.earliest.isoformat(),
         "latest": wishes.latest.isoformat(),
@@ -155,15 +168,12 @@ def _as_json(request: PlanRequest) -> dict[str, Any]:
         "provider": wishes.provider,
         "chair_kind": wishes.chair_kind,
         "same_time_of_day": wishes.same_time_of_day,
-        "sessions": request.sessions,
-        "limit": request.limit,
     }
 
 
-def _from_json(plan: Plan, patient: Patient | None) -> PlanRequest:
-    """The request behind a plan, for the patient it is now meant for."""
-    kept = plan.request
-    wishes = planner.Wishes(
+def wishes_from_json(kept: dict[str, Any]) -> planner.Wishes:
+    """The wishes that a plan keeps."""
+    return planner.Wishes(
         earliest=date.fromisoformat(kept["earliest"]),
         latest=date.fromisoformat(kept["latest"]),
         weekdays=None if kept["weekdays"] is None else frozenset(kept["weekdays"]),
@@ -172,4 +182,9 @@ def _from_json(plan: Plan, patient: Patient | None) -> PlanRequest:
         chair_kind=kept["chair_kind"],
         same_time_of_day=kept["same_time_of_day"],
     )
-    return PlanRequest(plan.site, plan.protocol, patient, wishes, kept["sessions"], kept["limit"])
+
+
+def _request_of(plan: Plan, patient: Patient | None) -> PlanRequest:
+    """The request behind a plan, for the patient it is now meant for."""
+    kept = plan.request
+    return PlanRequest(plan.site, plan.protocol, patient, wishes_from_json(kept), kept["sessions"], kept["limit"])

@@ -171,6 +171,17 @@ def plans(world: World, names: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def replan(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """A plan for the rest of the series that waits for review; of one that goes on for whoever is no prescriber."""
+    return {"plan": names["rest_plan"]}
+
+
+def adjust(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """A longer interval for the rest."""
+    spacing = {"anchor": "previous", "min_days": 2, "target_days": 4, "max_days": 6}
+    return {"phase": "induction", "spacing": spacing, "sessions": 6, "reason": "tired"}
+
+
 def order(world: World, names: dict[str, str]) -> dict[str, Any]:
     """An order for the patient."""
     who = {"patient": names["patient"], "protocol": names["protocol"]}
@@ -255,6 +266,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *records("series", booking, one="series"),
     verb("series", "series", "cancel", BECAUSE),
     verb("series", "review", "release", of(reason="seen")),
+    verb("series", "series", "replan", replan),
+    verb("series", "series", "adjust", adjust),
     *read_only("sessions", "booked"),
     Operation("GET", "sessions/{booked}/events/", "sessions.events"),
     verb("sessions", "booked", "confirm"),

@@ -29,8 +29,9 @@ TODAY = datetime(2026, 11, 23, 16, tzinfo=UTC)
 # Whose records stand for those that examples name.
 STAND_INS = {
     "site": "site", "chair": "chair", "provider": "own_provider", "patient": "patient", "protocol": "protocol",
-    "plan": "plan", "user": "free_sign_in",
+    "plan": "plan", "series": "series", "session": "booked", "user": "free_sign_in",
 }  # fmt: skip
+INSTEAD = {"POST series/{series}/replan/": {"plan": "rest_plan"}}
 DESCRIBED = [operation for operation in OPERATIONS if operation.path not in {"schema/", "docs/"}]
 
 
@@ -94,7 +95,7 @@ def test_every_body_has_an_example_that_is_taken(described: dict[str, Any], worl
     examples = content["application/json"].get("examples")
     assert examples, "an example is missing"
     for example in examples.values():
-        body = with_records(example["value"], world)
+        body = with_records(example["value"], world, instead=INSTEAD.get(str(operation), {}))
         role = None if operation.right is None else "admin"
         answer = operation.send(world, role, body)
         # Nobody of the demo signs in here.
@@ -102,12 +103,13 @@ def test_every_body_has_an_example_that_is_taken(described: dict[str, Any], worl
         assert answer.status_code in fine, answer.content
 
 
-def with_records(value: Any, world: World, name: str = "") -> Any:
+def with_records(value: Any, world: World, name: str = "", instead: dict[str, str] | None = None) -> Any:
     """The example with records that are there."""
+    stand_ins = STAND_INS | (instead or {})
     if isinstance(value, dict):
-        return {key: with_records(inner, world, key) for key, inner in value.items()}
-    if name in STAND_INS and isinstance(value, str):
-        return world.ids[STAND_INS[name]]
+        return {key: with_records(inner, world, key, instead) for key, inner in value.items()}
+    if name in stand_ins and isinstance(value, str):
+        return world.ids[stand_ins[name]]
     return value
 
 

@@ -24,6 +24,7 @@ from scheduler.planner import Wishes
 from sessions import lifecycle
 from sessions.models import Order, Plan, Series, SeriesStatus, Session
 from sessions.planning import PlanRequest, propose
+from sessions.rest import propose_rest
 from tests import factories
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ def _visits(world: World) -> None:
     """A session of the patient in each state, each in a series of its own."""
     clinic = world.clinic
     gated = factories.make_protocol(clinic.organization, clinic.users["prescriber"], gates=["consent"])
+    factories.make_order(clinic.patient, gated, clinic.users["prescriber"])
 
     def visit(name: str, start: datetime, **fields: Any) -> Session:
         series = clinic.series(clinic.patient, gated)
@@ -259,6 +261,9 @@ def _plans(world: World) -> None:
         return str(Plan.objects.create(**(values | fields)).pk)
 
     plan, clashing = proposed(21), proposed(70)
+    series = Series.objects.get(pk=world.ids["series"])
+    found = propose_rest(series, Wishes(world.day(60).date(), world.day(90).date()), None, 1, patient, now)
+    world.ids["rest_plan"] = str(found.plans[0].pk)
     clinic.session(
         datetime.fromisoformat(clashing.sessions[1]["start"]),
         series=clinic.series(clinic.patient),

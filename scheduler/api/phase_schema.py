@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from scheduler.missed import RULES
 from scheduler.models import ChairKind
 
 
@@ -92,6 +93,11 @@ PHASE: Final = _record(
         [],
         kinds={"type": "array", "items": {"type": "string", "enum": list(ChairKind.values)}},
         features={"type": "array", "items": {"type": "string"}},
+    ),
+    missed=_record(
+        ["rule", "source"],
+        rule={"type": "string", "enum": list(RULES), "description": "What a lost session means. Default: review."},
+        source={"type": "string", "minLength": 1},
     ),
     acuity={"type": "integer", "minimum": 1, "maximum": 100, "default": 1, "description": "A nurse's points."},
 )

@@ -15,6 +15,8 @@ A_SITE = "01890a5d-ac96-774b-bcce-b302099a8057"
 A_NURSE = "01890a5d-ac96-774b-bcce-b302099a8059"
 A_PATIENT = "01890a5d-ac96-774b-bcce-b302099a805a"
 A_PROTOCOL = "01890a5d-ac96-774b-bcce-b302099a805b"
+A_SERIES = "01890a5d-ac96-774b-bcce-b302099a805d"
+A_SESSION = "01890a5d-ac96-774b-bcce-b302099a805e"
 A_PLAN = "01890a5d-ac96-774b-bcce-b302099a805c"
 
 ORDER = _body(
@@ -39,8 +41,25 @@ PLANS = _body(
         "limit": 3,
     },
 )
+PLANS_FOR_THE_REST = _body(
+    "The sessions to come of a series",
+    {"series": A_SERIES, "earliest_date": "2027-01-04", "latest_date": "2027-03-26", "limit": 3},
+)
+PLANS_FOR_ONE = _body(
+    "Another place for one session",
+    {"session": A_SESSION, "earliest_date": "2026-12-07", "latest_date": "2026-12-18", "limit": 5},
+)
 SERIES = _body("Book a plan", {"patient": A_PATIENT, "protocol": A_PROTOCOL, "plan": A_PLAN})
 CANCEL_SERIES = _body("The patient moves away", {"reason": "Moves to another city"})
+REPLAN = _body("The rest of the course on other days", {"plan": A_PLAN})
+ADJUST = _body(
+    "A longer interval from now on",
+    {
+        "phase": "induction",
+        "spacing": {"anchor": "previous", "min_days": 2, "target_days": 4, "max_days": 6},
+        "reason": "Side effects with the shorter interval",
+    },
+)
 RELEASE = _body("Seen by a prescriber", {"reason": "Missed one session; the course goes on as planned"})
 RESCHEDULE = _body("Another morning", {"start": "2027-01-05T09:30:00-06:00"})
 CANCEL = _body("The patient cannot come", {"reason": "Has a cold"})

@@ -5,22 +5,28 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from accounts.http import fields
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.queries import visible_patients, visible_sites
+from scheduler.api.phase_schema import SPACING
+from scheduler.missed import RULES
 from scheduler.models import ChairKind
 from scheduler.planner import Wishes
 from scheduler.queries import visible_protocols, visible_providers
-from sessions.models import Order, Plan, Series, Session, SessionEvent
-from sessions.queries import visible_plans
+from sessions.models import Order, Plan, Series, SeriesStatus, Session, SessionEvent
+from sessions.queries import visible_plans, visible_series, visible_sessions
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from accounts.models import Site
+
 REFERENCES = ("series", "patient", "site", "chair", "nurse", "prescriber")
-PLAIN = ("phase", "ordinal", "sequence", "status", "acuity", "version")
+PLAIN = ("phase", "ordinal", "sequence", "status", "acuity", "cancelled_late", "version")
 INSTANTS = (
     "start",
     "end",
@@ -84,6 +90,7 @@ class SessionSerializer(StrictModelSerializer):
             "paused_at",
             "infusion_ended_at",
             "ended_at",
+            "cancelled_late",
             "version",
         ]
         read_only_fields: ClassVar = fields
@@ -99,11 +106,27 @@ class SessionSerializer(StrictModelSerializer):
         }
 
 
+class AdjustmentSerializer(StrictSerializer):
+    """What a prescriber changed of a phase for this series alone."""
+
+    phase = fields.TextField()
+    sessions = fields.StrictInteger(required=False, allow_null=True)
+    spacing = fields.StrictJSON(required=False)
+    reason = fields.TextField()
+    by = fields.UUIDField()
+    at = fields.InstantField()
+
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        """As it is kept."""
+        return {**instance, "at": instance["at"].replace("+00:00", "Z")}
+
+
 class SeriesSerializer(StrictModelSerializer):
     """A series with its sessions in order."""
 
     sessions = SessionSerializer(many=True, read_only=True)
     version = fields.StrictInteger(read_only=True)
+    adjustments = AdjustmentSerializer(many=True, read_only=True)
 
     class Meta:
         model = Series
@@ -114,6 +137,8 @@ class SeriesSerializer(StrictModelSerializer):
             "site",
             "order",
             "status",
+            "adjustments",
+            "replace_by",
             "created_at",
             "sessions",
             "version",
@@ -127,6 +152,11 @@ class BookSerializer(StrictSerializer):
     patient = fields.ReferenceField(lambda user: visible_patients(user).select_related("site"))
     protocol = fields.ReferenceField(visible_protocols)
     plan = fields.ReferenceField(lambda user: visible_plans(user).select_related("site", "protocol"))
+
+
+@extend_schema_field(SPACING)
+class SpacingField(fields.StrictJSON):
+    """A phase's spacing in the contract's shape; the use case judges it within its protocol."""
 
 
 class TimeWindowSerializer(StrictSerializer):
@@ -157,10 +187,18 @@ class PreferencesSerializer(StrictSerializer):
 
 
 class PlanRequestSerializer(StrictSerializer):
-    """What is asked of the planner."""
+    """What is asked of the planner: a new series under a `protocol`, what is to come of a `series`, or another place
+    for one `session`. The last two are at their own site."""
 
-    protocol = fields.ReferenceField(visible_protocols)
-    site = fields.ReferenceField(visible_sites)
+    protocol = fields.ReferenceField(visible_protocols, required=False)
+    site = fields.ReferenceField(visible_sites, required=False)
+    series = fields.ReferenceField(
+        lambda user: visible_series(user).select_related("site", "protocol", "patient__site"), required=False
+    )
+    session = fields.ReferenceField(
+        lambda user: visible_sessions(user).select_related("series__site", "series__protocol", "series__patient__site"),
+        required=False,
+    )
     patient = fields.ReferenceField(
         lambda user: visible_patients(user).select_related("site"), required=False, allow_null=True
     )
@@ -172,16 +210,38 @@ class PlanRequestSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """What can be seen from the fields alone."""
+        self._one_subject(attrs)
         if attrs["latest_date"] < attrs["earliest_date"]:
             raise serializers.ValidationError(
                 {"latest_date": ["The latest date lies before the earliest."]}, code="empty_range"
             )
         provider = attrs.get("preferences", {}).get("provider")
-        if provider is not None and provider.site_id != attrs["site"].pk:
+        if provider is not None and provider.site_id != site_of(attrs).pk:
             raise serializers.ValidationError(
                 {"preferences": {"provider": ["This provider works at another site."]}}, code="provider_of_other_site"
             )
         return attrs
+
+    def _one_subject(self, attrs: dict[str, Any]) -> None:
+        """A protocol at a site, a series, or a session; nothing that belongs to another of the three."""
+        subject = next((name for name in ("series", "session") if name in attrs), None)
+        own = {"protocol", "patient", "site"}
+        if subject is None:
+            missing = [name for name in ("protocol", "site") if name not in attrs]
+            wrong = {name: [ErrorDetail("This field is required.", code="required")] for name in missing}
+        else:
+            said = own | {"session"} if subject == "series" else own | {"sessions"}
+            detail = f"A {subject} says this itself."
+            wrong = {name: [ErrorDetail(detail, code="not_with_subject")] for name in sorted(said & attrs.keys())}
+        if wrong:
+            raise serializers.ValidationError(wrong)
+
+
+def site_of(asked: dict[str, Any]) -> Site:
+    """The site that a checked request is about."""
+    if "session" in asked:
+        return asked["session"].series.site
+    return asked["series"].site if "series" in asked else asked["site"]
 
 
 def wishes_of(asked: dict[str, Any]) -> Wishes:
@@ -233,7 +293,18 @@ class PlanSerializer(StrictModelSerializer):
 
     class Meta:
         model = Plan
-        fields: ClassVar = ["id", "score", "expires_at", "held_until", "protocol", "site", "patient", "sessions"]
+        fields: ClassVar = [
+            "id",
+            "score",
+            "expires_at",
+            "held_until",
+            "protocol",
+            "site",
+            "patient",
+            "series",
+            "session",
+            "sessions",
+        ]
         read_only_fields: ClassVar = fields
 
 
@@ -318,9 +389,65 @@ class ReleaseSerializer(StrictSerializer):
 
 
 class RescheduleSerializer(StrictSerializer):
-    """Where a session should go."""
+    """Where a session should go: a `start`, or a `plan` that was made for it or for the rest of its series."""
 
-    start = fields.InstantField()
+    start = fields.InstantField(required=False)
+    plan = fields.ReferenceField(lambda user: visible_plans(user).select_related("site", "protocol"), required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of the two."""
+        if len(attrs) != 1:
+            code = "required" if not attrs else "one_of"
+            raise serializers.ValidationError({"start": [ErrorDetail("Give a start or a plan.", code=code)]})
+        return attrs
+
+
+class ReplanSerializer(StrictSerializer):
+    """The plan that the rest of a series moves to."""
+
+    plan = fields.ReferenceField(lambda user: visible_plans(user).select_related("site", "protocol"))
+
+
+class AdjustSerializer(StrictSerializer):
+    """What a prescriber changes of one phase, for this series alone, in the words of a protocol's phase."""
+
+    phase = fields.TextField(max_length=100)
+    spacing = SpacingField(required=False)
+    sessions = fields.StrictInteger(required=False, allow_null=True, min_value=1, max_value=200)
+    reason = fields.TextField(max_length=500)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Something has to change."""
+        if "spacing" not in attrs and "sessions" not in attrs:
+            raise serializers.ValidationError(
+                {"spacing": [ErrorDetail("Give a spacing or a number of sessions.", code="required")]}
+            )
+        return attrs
+
+
+class ConsequenceSerializer(StrictSerializer):
+    """What a lost session means for its series: the protocol's rule, and where the series stands now."""
+
+    rule = fields.StrictChoice(choices=RULES)
+    status = fields.StrictChoice(choices=SeriesStatus.choices)
+    detail = fields.TextField()
+    earliest = fields.DateField(allow_null=True)
+    latest = fields.DateField(allow_null=True)
+
+
+class LostSessionSerializer(SessionSerializer):
+    """A session that was just lost, and what that means."""
+
+    consequence = ConsequenceSerializer(read_only=True)
+
+    class Meta(SessionSerializer.Meta):
+        fields: ClassVar = [*SessionSerializer.Meta.fields, "consequence"]
+        read_only_fields: ClassVar = fields
+
+    def to_representation(self, instance: Session) -> dict[str, Any]:
+        """The session, and the consequence that the view has worked out."""
+        means = ConsequenceSerializer(self.context["consequence"]).data
+        return {**super().to_representation(instance), "consequence": means}
 
 
 class GateSerializer(StrictSerializer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -13,12 +13,14 @@ from rest_framework.response import Response
 from accounts import clock
 from accounts.http.views import CreateRecord, ListRecords, PatientRecords, ReadRecord
 from accounts.queries import visible_patients
-from accounts.refusals import Conflict
+from accounts.refusals import Conflict, RuleBroken
 from accounts.rights import is_staff
-from sessions import booking, holds, lifecycle, moving, orders, planning
+from sessions import booking, holds, lifecycle, moving, orders, planning, replanning, rest
 from sessions.api import examples, filters
 from sessions.api import serializers as shapes
+from sessions.course import Consequence, consequence
 from sessions.models import Order, Plan, Series, Session, SessionEvent
+from sessions.policy import check_cut_off
 from sessions.queries import visible_orders, visible_plans, visible_series, visible_sessions
 
 if TYPE_CHECKING:
@@ -29,7 +31,18 @@ if TYPE_CHECKING:
 
     from accounts.models import Patient
 
-WITH_SITE = ("site", "patient", "series__protocol")
+WITH_SITE = ("site", "patient", "series__protocol", "series__site", "series__patient__site")
+Row = TypeVar("Row", Series, Session)
+
+
+def with_plans(change: Callable[[], Row]) -> Row:
+    """Make a change; the plans that a refusal offers are shown as plans are shown everywhere."""
+    try:
+        return change()
+    except (Conflict, RuleBroken) as refused:
+        if "plans" in refused.extra:
+            refused.extra["plans"] = shapes.PlanSerializer(refused.extra["plans"], many=True).data
+        raise
 
 
 @extend_schema_view(create=extend_schema(examples=[examples.ORDER]))
@@ -60,22 +73,33 @@ class PlanViewSet(ReadRecord, PatientRecords):
         return visible_plans(self.user).select_related("site", "protocol", "patient")
 
     @extend_schema(
-        request=shapes.PlanRequestSerializer, responses={200: shapes.ProposalSerializer}, examples=[examples.PLANS]
+        request=shapes.PlanRequestSerializer,
+        responses={200: shapes.ProposalSerializer},
+        examples=[examples.PLANS, examples.PLANS_FOR_THE_REST, examples.PLANS_FOR_ONE],
     )
     def create(self, request: Request) -> Response:
         """Find the best whole series; where there is none, say why."""
         asked = self.body(shapes.PlanRequestSerializer)
+        found = self._propose(asked)
+        infeasible = None if found.plans else {"reasons": found.reasons, "relaxations": []}
+        return Response(shapes.ProposalSerializer({"plans": found.plans, "infeasible": infeasible}).data)
+
+    def _propose(self, asked: dict[str, Any]) -> planning.Proposal:
+        wishes, limit, now = shapes.wishes_of(asked), asked["limit"], clock.now()
+        if "series" in asked:
+            return rest.propose_rest(asked["series"], wishes, asked.get("sessions"), limit, self.user, now)
+        if "session" in asked:
+            lifecycle.check_move(asked["session"], "reschedule", now)
+            return rest.propose_places(asked["session"], wishes, limit, self.user, now)
         wanted = planning.PlanRequest(
             site=asked["site"],
             protocol=asked["protocol"],
             patient=asked.get("patient") or self._self(),
-            wishes=shapes.wishes_of(asked),
+            wishes=wishes,
             sessions=asked.get("sessions"),
-            limit=asked["limit"],
+            limit=limit,
         )
-        found = planning.propose(wanted, self.user, clock.now())
-        infeasible = None if found.plans else {"reasons": found.reasons, "relaxations": []}
-        return Response(shapes.ProposalSerializer({"plans": found.plans, "infeasible": infeasible}).data)
+        return planning.propose(wanted, self.user, now)
 
     def check_state(self) -> None:
         """Refuse to hold a plan that is no longer open before the body is looked at."""
@@ -111,7 +135,7 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
     def create(self, request: Request) -> Response:
         """Book a plan: all of its sessions or none. A race lost is a 409 with fresh `plans`."""
         asked = self.body(shapes.BookSerializer)
-        series = self._with_plans(
+        series = with_plans(
             lambda: booking.book_series(asked["plan"], asked["patient"], asked["protocol"], self.user, clock.now())
         )
         return self.show(series, 201, {"Location": f"{request.path}{series.pk}/"})
@@ -122,15 +146,10 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
             lifecycle.check_can_be_cancelled(self.record)
         elif self.action == "release":
             lifecycle.check_waits_for_release(self.record)
-
-    def _with_plans(self, book: Callable[[], Series]) -> Series:
-        """Show the fresh plans of a lost race as plans are shown everywhere."""
-        try:
-            return book()
-        except Conflict as lost:
-            if "plans" in lost.extra:
-                lost.extra["plans"] = shapes.PlanSerializer(lost.extra["plans"], many=True).data
-            raise
+        elif self.action == "replan":
+            replanning.check_can_be_replanned(self.record, self.user)
+        elif self.action == "adjust":
+            rest.check_is_open(self.record)
 
     @extend_schema(
         request=shapes.ReasonedSerializer, responses=shapes.SeriesSerializer, examples=[examples.CANCEL_SERIES]
@@ -148,6 +167,23 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
         self.body(shapes.ReleaseSerializer)
         return self.show(lifecycle.release_series(self.record, expected=self.expected))
 
+    @extend_schema(request=shapes.ReplanSerializer, responses=shapes.SeriesSerializer, examples=[examples.REPLAN])
+    @action(detail=True, methods=["post"])
+    def replan(self, request: Request, **kwargs: Any) -> Response:
+        """Move the sessions to come to a plan made for them, all or none. A race lost is a 409 with fresh `plans`."""
+        plan = self.body(shapes.ReplanSerializer)["plan"]
+        return self.show(
+            with_plans(lambda: replanning.replan(self.record, plan, self.user, clock.now(), self.expected))
+        )
+
+    @extend_schema(request=shapes.AdjustSerializer, responses=shapes.SeriesSerializer, examples=[examples.ADJUST])
+    @action(detail=True, methods=["post"])
+    def adjust(self, request: Request, **kwargs: Any) -> Response:
+        """Give one phase of this series another spacing or another number of sessions; then plan the rest anew."""
+        asked = self.body(shapes.AdjustSerializer)
+        reason = asked.pop("reason")
+        return self.show(replanning.adjust(self.record, asked, reason, self.user, clock.now(), self.expected))
+
 
 class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
     """Single visits and what happens in them."""
@@ -157,6 +193,7 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
     filterset_class = filters.SessionFilters
     paged = frozenset({"list", "events"})
     versioned = True
+    means: Consequence | None = None
 
     def visible(self) -> QuerySet[Session]:
         """Sessions of the sites where the caller works, and their own."""
@@ -172,7 +209,10 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
     def check_state(self) -> None:
         """Refuse a verb that the state forbids before its body is looked at."""
         if self.record is not None:
-            lifecycle.check_move(self.record, self.right.removeprefix("sessions."), clock.now())
+            verb = self.right.removeprefix("sessions.")
+            lifecycle.check_move(self.record, verb, clock.now())
+            if verb in ("cancel", "reschedule"):
+                check_cut_off(self.record, self.user, clock.now())
 
     def _verb(self, shape: type[serializers.BaseSerializer], use_case: Callable[..., Session]) -> Response:
         """One verb: its body's fields become the use case's arguments."""
@@ -197,17 +237,41 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
     )
     @action(detail=True, methods=["post"])
     def reschedule(self, request: Request, **kwargs: Any) -> Response:
-        """Move the session to another start."""
-        self.body(shapes.RescheduleSerializer)
+        """Move the session to another start, or to the place that a plan offers.
+
+        Where its neighbours in the series would break, a 422 names the rule and gives `plans`: the smallest change of
+        the rest that has the session there.
+        """
+        plan, now = self.body(shapes.RescheduleSerializer).get("plan"), clock.now()
+        if plan is not None:
+            return self.show(with_plans(lambda: moving.take_place(self.record, plan, self.user, now, self.expected)))
         # Taken as it was written: the field gives UTC, and the offset is part of what is checked.
         start = datetime.fromisoformat(self.body_data["start"])
-        return self.show(moving.reschedule(self.record, start, self.user, clock.now(), expected=self.expected))
+        return self.show(
+            with_plans(lambda: moving.reschedule(self.record, start, self.user, now, expected=self.expected))
+        )
 
-    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer, examples=[examples.CANCEL])
+    def _lost(self, session: Session) -> Response:
+        """The lost session, and what that means for its series."""
+        self.means = consequence(session, clock.now())
+        return self.show(session)
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer]:
+        """A lost session is shown with its consequence."""
+        return shapes.LostSessionSerializer if self.action in ("cancel", "no_show") else shapes.SessionSerializer
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """With the consequence of a loss."""
+        return {**super().get_serializer_context(), "consequence": self.means}
+
+    @extend_schema(
+        request=shapes.ReasonedSerializer, responses=shapes.LostSessionSerializer, examples=[examples.CANCEL]
+    )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, **kwargs: Any) -> Response:
-        """Cancel the session."""
-        return self._verb(shapes.ReasonedSerializer, lifecycle.cancel)
+        """Cancel the session; the answer says what that means for the series."""
+        reason, now = self.body(shapes.ReasonedSerializer)["reason"], clock.now()
+        return self._lost(lifecycle.cancel(self.record, reason, self.user, now, expected=self.expected))
 
     @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
     @action(detail=True, methods=["post"])
@@ -259,8 +323,9 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         """The patient goes home."""
         return self._verb(shapes.DischargeSerializer, lifecycle.discharge)
 
-    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
+    @extend_schema(request=shapes.NothingSerializer, responses=shapes.LostSessionSerializer)
     @action(detail=True, methods=["post"], url_path="no-show")
     def no_show(self, request: Request, **kwargs: Any) -> Response:
-        """The patient did not come."""
-        return self._verb(shapes.NothingSerializer, lifecycle.mark_no_show)
+        """The patient did not come; the answer says what that means for the series."""
+        self.body(shapes.NothingSerializer)
+        return self._lost(lifecycle.mark_no_show(self.record, self.user, clock.now(), expected=self.expected))

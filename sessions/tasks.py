@@ -1,0 +1,14 @@
+"""What beat asks of this floor: windows that pass. Tasks carry no arguments: what is to be done is in the rows."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from accounts import clock
+from sessions import course
+
+
+@shared_task(name="sessions.tick")
+def tick() -> None:
+    """Mark the series whose lost session can no longer be given again. Any number of ticks may run at once."""
+    course.close_windows(clock.now())
