@@ -11,6 +11,7 @@ from accounts.refusals import Conflict, RuleBroken
 from accounts.rights import is_staff
 from scheduler import planner
 from scheduler.mending import Mended, mend
+from scheduler.reasons import why_not
 from scheduler.treatment import Visit, every_visit
 from scheduler.walltime import local_date
 from sessions.course import phases_of_series, pinned, rule_of, standing_dates, visit_at
@@ -95,7 +96,7 @@ def propose_rest(
     days = site_days(series.site, window_of(wishes), series.patient, user, now, leaving_out=own)
     found = planner.plan(rest.visits, days, wishes, limit=limit, before=rest.before)
     if not found:
-        return Proposal([], planner.why_not(rest.visits, days, wishes, rest.before))
+        return Proposal([], why_not(rest.visits, days, wishes, rest.before))
     request = {**wishes_as_json(wishes), "sessions": sessions, "limit": limit}
     return Proposal([kept_plan(rest, plan.sessions, plan.score, request, user, now) for plan in found], ())
 
@@ -121,7 +122,7 @@ def propose_places(session: Session, wishes: Wishes, limit: int, user: User, now
     days = site_days(series.site, dates, series.patient, user, now, leaving_out=[session.pk])
     found = planner.plan([visit], days, wishes, limit=limit, before=before)
     if not found:
-        return Proposal([], planner.why_not([visit], days, wishes, before))
+        return Proposal([], why_not([visit], days, wishes, before))
     request = {**wishes_as_json(wishes), "sessions": None, "limit": limit}
     rest = Rest(series, before, (visit,), {session.sequence: session}, ())
     return Proposal([kept_plan(rest, plan.sessions, plan.score, request, user, now, session) for plan in found], ())
