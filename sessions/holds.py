@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from accounts.models import User
 from accounts.refusals import TooMany
 from sessions.booking import check_plan_is_open, find_room, plan_dates
 from sessions.door import lock_for_booking
 from sessions.models import Plan
-
-if TYPE_CHECKING:
-    from accounts.models import User
 
 
 def hold(plan: Plan, user: User, now: datetime) -> Plan:
@@ -41,7 +38,7 @@ def hold(plan: Plan, user: User, now: datetime) -> Plan:
 
 def _refuse_too_many(plan: Plan, user: User, now: datetime) -> None:
     """Count open holds of the caller and of the patient; the caller's row is locked, so two calls count in turn."""
-    type(user).objects.select_for_update(no_key=True).filter(pk=user.pk).values_list("pk").first()
+    User.objects.select_for_update(no_key=True).filter(pk=user.pk).values_list("pk").first()
     theirs = Q(held_by=user) if plan.patient_id is None else Q(held_by=user) | Q(patient=plan.patient_id)
     open_holds = Plan.objects.filter(theirs, held_until__gt=now, booked_as=None).exclude(pk=plan.pk)
     if open_holds.count() >= settings.HOLDS_AT_MOST:

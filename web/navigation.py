@@ -26,7 +26,10 @@ class Place:
 
 
 STAFF: Final[tuple[Place, ...]] = ()
-PATIENTS: Final[tuple[Place, ...]] = (Place("web:home", _("Start"), "calendar", "sessions.list"),)
+PATIENTS: Final[tuple[Place, ...]] = (
+    Place("web:visits", _("My visits"), "calendar", "series.list"),
+    Place("web:book", _("Book visits"), "plus", "plans.create"),
+)
 
 
 def places(user: User, path: str) -> list[dict[str, object]]:

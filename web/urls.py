@@ -1,10 +1,10 @@
-"""Addresses of the pages that people see."""
+"""Addresses of the pages that people see. They hold ids, never what a record says."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from web import signing_in, views
+from web import booking, signing_in, views, visits
 
 app_name = "web"
 
@@ -13,4 +13,13 @@ urlpatterns = [
     path("sign-in/", signing_in.sign_in, name="sign-in"),
     path("sign-out/", signing_in.sign_out, name="sign-out"),
     path("check-in/<str:token>/", views.check_in, name="check-in"),
+    path("book/", booking.start, name="book"),
+    path("patients/<record_id:patient>/book/", booking.wishes, name="wishes"),
+    path("plans/<record_id:plan>/", booking.plan, name="plan"),
+    path("plans/<record_id:plan>/choices/", booking.plans, name="plans"),
+    path("plans/<record_id:plan>/hold/", booking.hold, name="hold"),
+    path("visits/", visits.overview, name="visits"),
+    path("series/<record_id:series>/", visits.series, name="series"),
+    path("sessions/<record_id:session>/confirm/", visits.confirm, name="confirm"),
+    path("sessions/<record_id:session>/cancel/", visits.cancel, name="cancel"),
 ]

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from django.utils import dateformat, translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from collections.abc import Sequence
+    from datetime import date, datetime, timedelta
 
 # Short day, long day, time: Django's format letters. `{half}` is the half of the day, as the language writes it.
 FORMATS: Final = {"en": ("D, M j", "l, F j", "g:i {half}"), "es": ("D j \\d\\e M", "l j \\d\\e F", "g:i {half}")}
@@ -44,3 +47,37 @@ def clock(at: datetime) -> str:
 def zone_city(zone: str) -> str:
     """The place that a zone is named after: "America/Argentina/Buenos_Aires" gives "Buenos Aires"."""
     return zone.rpartition("/")[2].replace("_", " ")
+
+
+def date_only(day: date) -> str:
+    """ "Feb 8"."""
+    return dateformat.format(day, {"en": "M j", "es": "j \\d\\e M"}[_language()])
+
+
+def every_weekday(weekday: int) -> str:
+    """ "Mondays"; 0 is Monday."""
+    return gettext(WEEKLY[weekday])
+
+
+def joined(words: Sequence[str]) -> str:
+    """ "Mondays, Wednesdays and Fridays"."""
+    if len(words) < 2:
+        return "".join(words)
+    return gettext("%(first)s and %(last)s") % {"first": ", ".join(words[:-1]), "last": words[-1]}
+
+
+def length(span: timedelta) -> str:
+    """ "2 h 10 min"."""
+    hours, minutes = divmod(round(span.total_seconds() / 60), 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
+
+
+WEEKLY: Final = (
+    _("Mondays"),
+    _("Tuesdays"),
+    _("Wednesdays"),
+    _("Thursdays"),
+    _("Fridays"),
+    _("Saturdays"),
+    _("Sundays"),
+)

@@ -13,12 +13,11 @@ from django.test import Client
 from django.utils import translation
 
 from tests.factories import PASSWORD, Clinic
+from tests.web.conftest import DESK, PHONE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from pytest_django.live_server_helper import LiveServer
-
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 
 
 def sign_in(page: Page, live_server: LiveServer, email: str) -> None:

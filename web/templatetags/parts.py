@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from django import template
-from django.utils.html import format_html
+from django.utils.dates import WEEKDAYS
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_noop as _
 
@@ -13,7 +14,7 @@ from web import wording
 from web.navigation import places
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from django.utils.safestring import SafeString
 
@@ -62,6 +63,19 @@ def clock(instant: datetime, zone: str) -> SafeString:
 
 
 @register.simple_tag
+def hours(start: datetime, end: datetime, zone: str) -> SafeString:
+    """ "9:00 am – 11:10 am" on the clinic's clock; the reader's own start is put beside it where it differs."""
+    shown = " – ".join(wording.clock(wording.local(at, zone)) for at in (start, end))
+    return format_html('<time datetime="{}" data-zone="{}">{}</time>', start.isoformat(), zone, shown)
+
+
+@register.simple_tag
+def clock_alone(instant: datetime, zone: str) -> str:
+    """A time on the clinic's clock, where the reader's own stands beside another one already."""
+    return wording.clock(wording.local(instant, zone))
+
+
+@register.simple_tag
 def day(instant: datetime, zone: str) -> str:
     """ "Thu, Feb 18": the clinic's day of an instant."""
     return wording.short_day(wording.local(instant, zone))
@@ -77,3 +91,25 @@ def long_day(instant: datetime, zone: str) -> str:
 def zone_name(zone: str) -> str:
     """ "Chicago time", once a page."""
     return pgettext("zone", "%(city)s time") % {"city": wording.zone_city(zone)}
+
+
+@register.simple_tag
+def zone_note(zone: str) -> str:
+    """The zone of a page's times, as a sentence."""
+    return gettext("Times are %(city)s time.") % {"city": wording.zone_city(zone)}
+
+
+@register.simple_tag
+def weekday_heads() -> SafeString:
+    """The seven heads of a week's table, Monday first: short for the eye, whole for the ear."""
+    return format_html_join(
+        "",
+        '<th scope="col"><span aria-hidden="true">{}</span><span class="unseen">{}</span></th>',
+        ((str(WEEKDAYS[number])[:2], WEEKDAYS[number]) for number in range(7)),
+    )
+
+
+@register.filter
+def date_only(day: date) -> str:
+    """ "Feb 8"."""
+    return wording.date_only(day)

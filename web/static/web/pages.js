@@ -17,3 +17,13 @@ function beside(time) {
 }
 
 document.querySelectorAll("time[data-zone]").forEach(beside);
+
+// How long something is still kept for the reader, beside the time that stands there anyway.
+function countDown(place) {
+  const left = Math.ceil((new Date(place.dataset.until) - Date.now()) / 60000);
+  const words = left > 0 ? place.dataset.left.replace("%s", left) : place.dataset.over;
+  place.textContent = ` (${words})`;
+  if (left > 0) setTimeout(countDown, 5000, place);
+}
+
+document.querySelectorAll("[data-until]").forEach(countDown);
