@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+from django.db import connection
 from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from accounts.http.rows import rows
+from accounts.prepared import first_row
 from accounts.queries import own_patient, sites_staffed_by
 from sessions.models import Order, Plan, Series, Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     from django.db.models import QuerySet
 
     from accounts.models import User
@@ -24,6 +31,19 @@ def _own_or_staffed(user: User) -> Q:
 def visible_sessions(user: User) -> QuerySet[Session]:
     """Sessions of the person's sites, and their own."""
     return Session.objects.filter(_own_or_staffed(user))
+
+
+def visible_session_row(user: User, wanted: UUID, columns: Sequence[str]) -> Any:
+    """What `visible_sessions` finds for one id, as a plain row of these columns; None where that is nothing."""
+    if user.sight is None:
+        return next(iter(rows(visible_sessions(user).filter(pk=wanted), *columns)), None)
+    names = ", ".join(map(connection.ops.quote_name, columns))
+    statement = (
+        f"SELECT {names} FROM infusion_sessions_session"  # noqa: S608  (names of ours)
+        " WHERE id = %s AND (site_id = ANY(%s) OR patient_id = ANY(%s))"
+    )
+    found = first_row(statement, [wanted, list(user.sight.sites), list(user.sight.patient)])
+    return None if found is None else SimpleNamespace(pk=wanted, **dict(zip(columns, found, strict=True)))
 
 
 def visible_series(user: User) -> QuerySet[Series]:

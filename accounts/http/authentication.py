@@ -15,6 +15,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from accounts import clock
 from accounts.models import Sight, User
+from accounts.prepared import first_row
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -43,9 +44,7 @@ WHERE t.digest = %s
 def read_token(digest: str) -> Any:
     """The token of this digest with its user, who knows their `sight`; None where there is none."""
     statement, tokens, users = _statement()
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [digest])
-        row = cursor.fetchone()
+    row = first_row(statement, [digest])
     if row is None:
         return None
     *columns, sites, patient, treated_at = row

@@ -275,7 +275,7 @@ class ReferenceField(serializers.PrimaryKeyRelatedField):
         wanted = as_uuid(data)
         if wanted is None:
             self.fail("invalid")
-        record = self.get_queryset().filter(pk=wanted).first()
+        record = next(iter(self.get_queryset().filter(pk=wanted)), None)
         if record is None:
             self.fail("unknown_reference")
         return record

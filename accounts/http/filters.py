@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from django import forms
 from django_filters.filterset import FilterSetMetaclass
 from django_filters.rest_framework import DjangoFilterBackend, Filter, FilterSet
 from drf_spectacular.utils import extend_schema_field
@@ -26,24 +26,6 @@ if TYPE_CHECKING:
 _INTEGER: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
-class _Checked(forms.Field):
-    """A form field that a serializer field judges. A parameter that is there but empty is a fault, not absent."""
-
-    def __init__(self, *, strict: serializers.Field, read: Callable[[str], Any], **kwargs: Any) -> None:
-        self.strict = strict
-        self.read = read
-        super().__init__(**kwargs)
-
-    def clean(self, value: str | None) -> Any:
-        if value is None:
-            return None
-        try:
-            return self.strict.run_validation(self.read(value))
-        except serializers.ValidationError as error:
-            first = _first(error.detail)
-            raise forms.ValidationError(str(first), code=first.code) from None
-
-
 def _first(detail: Any) -> Any:
     while isinstance(detail, list | dict):
         detail = next(iter(detail.values() if isinstance(detail, dict) else detail))
@@ -52,8 +34,6 @@ def _first(detail: Any) -> Any:
 
 class StrictFilter(Filter):
     """A filter whose value `strict` checks; `read` turns the text of the query into what that field takes."""
-
-    field_class = _Checked
 
     def __init__(
         self,
@@ -64,8 +44,25 @@ class StrictFilter(Filter):
         read: Callable[[str], Any] = str,
         **kwargs: Any,
     ) -> None:
-        super().__init__(field_name, lookup_expr, strict=strict, read=read, **kwargs)
+        super().__init__(field_name, lookup_expr, **kwargs)
+        self.strict, self.read = strict, read
         extend_schema_field(strict)(self)
+
+    def of(self, filters: StrictFilterSet) -> StrictFilter:
+        """This filter for one request. What is declared is shared by all of them."""
+        mine = copy(self)
+        mine.parent, mine.model = filters, filters.queryset.model
+        strict: Any = copy(self.strict)
+        strict._context = {"request": filters.request}
+        mine.strict = strict
+        if self.method is not None:
+            # Set anew, it calls this request's filter set.
+            mine.method = self.method
+        return mine
+
+    def clean(self, text: str) -> Any:
+        """The value that the text spells. A parameter that is there but empty is a fault, not absent."""
+        return self.strict.run_validation(self.read(text))
 
 
 class InstantFilter(StrictFilter):
@@ -118,12 +115,6 @@ class ReferenceFilter(StrictFilter):
     def __init__(self, visible: Callable[[User], QuerySet[Any]], field_name: str | None = None, **kwargs: Any) -> None:
         super().__init__(fields.ReferenceField(visible), field_name, **kwargs)
 
-    @property
-    def field(self) -> forms.Field:
-        field = super().field
-        field.strict._context = {"request": self.parent.request}
-        return field
-
 
 def _as_integer(text: str) -> Any:
     return int(text) if _INTEGER.fullmatch(text) else text
@@ -155,13 +146,39 @@ class StrictFilterSet(FilterSet, metaclass=_NamesFromKeywords):
 
     spans: ClassVar[tuple[tuple[str, str, int | None], ...]] = ()
 
+    def __init__(
+        self, data: Any = None, queryset: QuerySet[Any] | None = None, *, request: Request, prefix: str | None = None
+    ) -> None:
+        """Only the filters that are asked for are made: django-filter makes a form class of all of them each time."""
+        assert queryset is not None
+        self.data, self.queryset, self.request = data, queryset, request
+        declared: dict[str, StrictFilter] = self.base_filters
+        self.filters = {name: each.of(self) for name, each in declared.items() if name in data}
+        self.cleaned_data: dict[str, Any] = dict.fromkeys(declared)
+
+    @property
+    def form(self) -> StrictFilterSet:
+        """Where django-filter's own keep what was read: here there is no form between."""
+        return self
+
     def check(self) -> None:
-        """Raise the first fault as a 400."""
-        if not self.is_valid():
-            for name, errors in self.form.errors.as_data().items():
-                raise bad_parameter(name, errors[0].code or "invalid", " ".join(errors[0].messages))
+        """Read the values into `cleaned_data` (None where nothing was asked), or raise the first fault as a 400."""
+        for name, each in self.filters.items():
+            try:
+                self.cleaned_data[name] = each.clean(self.data[name])
+            except serializers.ValidationError as error:
+                first = _first(error.detail)
+                raise bad_parameter(name, first.code, str(first)) from None
         for first, last, most in self.spans:
-            check_span(first, self.form.cleaned_data.get(first), last, self.form.cleaned_data.get(last), most)
+            check_span(first, self.cleaned_data.get(first), last, self.cleaned_data.get(last), most)
+
+    @property
+    def qs(self) -> QuerySet[Any]:
+        """The records that all filters let through; after `check`."""
+        found = self.queryset
+        for name, each in self.filters.items():
+            found = each.filter(found, self.cleaned_data[name])
+        return found
 
 
 def check_span(first: str, start: Any, last: str, end: Any, most_days: int | None = None) -> None:

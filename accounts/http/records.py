@@ -21,6 +21,7 @@ from accounts.refusals import Invalid, NotFound, Stale, require_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from django.db.models import Model, QuerySet
     from rest_framework import serializers
@@ -62,9 +63,13 @@ class RecordViewSet(ApiView, GenericViewSet):
         if self.lookup_field not in self.kwargs:
             return
         wanted = as_uuid(str(self.kwargs[self.lookup_field]))
-        self.record = None if wanted is None else self.get_queryset().filter(pk=wanted).first()
+        self.record = None if wanted is None else self.seen(wanted)
         if self.record is None:
             raise NotFound
+
+    def seen(self, wanted: UUID) -> Any:
+        """The visible record of this id, None where there is none."""
+        return next(iter(self.get_queryset().filter(pk=wanted)), None)
 
     def get_object(self) -> Any:
         """The record that the path names."""
@@ -84,7 +89,7 @@ class RecordViewSet(ApiView, GenericViewSet):
 
     def show(self, record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """The answer that shows one record, read again so that it is as the database has it, with its ETag."""
-        record = self.get_queryset().filter(pk=record.pk).first() or record
+        record = self.seen(record.pk) or record
         return self._render(record, status, headers)
 
     def _render(self, record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

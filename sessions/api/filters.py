@@ -38,7 +38,7 @@ class SessionFilters(StrictFilterSet):
 
     def on_date(self, queryset: QuerySet[Session], name: str, value: datetime.date) -> QuerySet[Session]:
         """Sessions that start on that day of their own site's calendar."""
-        site: Site | None = self.form.cleaned_data.get("site")
+        site: Site | None = self.cleaned_data.get("site")
         if site is not None:
             # One site's day is a span of instants, which an index finds.
             since, until = (walltime.first_instant(day, zone_of(site)) for day in (value, value + walltime.DAY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
@@ -38,6 +37,9 @@ INSTANTS = (
     "ended_at",
 )
 KINDS = ("prepare", "infuse", "recover", "turnover")
+MARKS = ("start", "infuse_start", "recover_start", "end", "turnover_end")
+# All that is shown of a session, for those who read it without the model.
+COLUMNS = ("id", *(f"{name}_id" for name in REFERENCES), *PLAIN, *dict.fromkeys((*INSTANTS, *MARKS)))
 INSTANT = fields.InstantField()
 
 
@@ -46,11 +48,11 @@ def shown_instant(instant: datetime | None) -> str | None:
     return None if instant is None else INSTANT.to_representation(instant)
 
 
-def blocks_of(session: Session) -> list[dict[str, Any]]:
-    """The planned parts of a session, each from where the one before ends."""
-    marks = (session.start, session.infuse_start, session.recover_start, session.end, session.turnover_end)
-    parts = zip(KINDS, pairwise(map(shown_instant, marks)), strict=True)
-    return [{"kind": kind, "start": start, "end": end} for kind, (start, end) in parts]
+def blocks_of(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    """The planned parts of a session, each from where the one before ends; its instants as they are shown."""
+    marks = [shown[name] for name in MARKS]
+    parts = zip(KINDS, marks, marks[1:], strict=False)
+    return [{"kind": kind, "start": start, "end": end} for kind, start, end in parts]
 
 
 class BlockSerializer(StrictSerializer):
@@ -95,14 +97,19 @@ class SessionSerializer(StrictModelSerializer):
         ]
         read_only_fields: ClassVar = fields
 
-    def to_representation(self, instance: Session) -> dict[str, Any]:
-        """The fields above, written out: asking each field object for each session is most of a list's time."""
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """The fields above, written out: asking each field object for each session is most of a list's time.
+
+        `instance` is a session, or a row of `COLUMNS`.
+        """
+        row = vars(instance)
+        times = {name: shown_instant(row[name]) for name in (*INSTANTS, *MARKS)}
         return {
-            "id": str(instance.pk),
-            **{name: str(getattr(instance, f"{name}_id")) for name in REFERENCES},
-            **{name: getattr(instance, name) for name in PLAIN},
-            **{name: shown_instant(getattr(instance, name)) for name in INSTANTS},
-            "blocks": blocks_of(instance),
+            "id": str(row["id"]),
+            **{name: str(row[f"{name}_id"]) for name in REFERENCES},
+            **{name: row[name] for name in PLAIN},
+            **{name: times[name] for name in INSTANTS},
+            "blocks": blocks_of(times),
         }
 
 

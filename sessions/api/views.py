@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from accounts import clock
+from accounts.http.rows import rows
 from accounts.http.views import CreateRecord, ListRecords, PatientRecords, ReadRecord
 from accounts.queries import visible_patients
 from accounts.refusals import Conflict, RuleBroken
@@ -21,16 +22,24 @@ from sessions.api import serializers as shapes
 from sessions.course import Consequence, consequence
 from sessions.models import Order, Plan, Series, Session, SessionEvent
 from sessions.policy import check_cut_off
-from sessions.queries import visible_orders, visible_plans, visible_series, visible_sessions
+from sessions.queries import (
+    visible_orders,
+    visible_plans,
+    visible_series,
+    visible_session_row,
+    visible_sessions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from rest_framework import serializers
     from rest_framework.request import Request
 
     from accounts.models import Patient
 
+READS = frozenset({"list", "retrieve"})
 WITH_SITE = ("site", "patient", "series__protocol", "series__site", "series__patient__site")
 Row = TypeVar("Row", Series, Session)
 
@@ -199,7 +208,13 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         """Sessions of the sites where the caller works, and their own."""
         seen = visible_sessions(self.user)
         # Reading shows ids; only verbs look behind them.
-        return seen if self.action in ("list", "retrieve") else seen.select_related(*WITH_SITE)
+        return rows(seen, *shapes.COLUMNS) if self.action in READS else seen.select_related(*WITH_SITE)
+
+    def seen(self, wanted: UUID) -> Any:
+        """One session; to be read, as a plain row."""
+        if self.action == "retrieve":
+            return visible_session_row(self.user, wanted, shapes.COLUMNS)
+        return super().seen(wanted)
 
     @property
     def page_order(self) -> tuple[str, ...]:
