@@ -168,6 +168,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "Channel": "accounts.models.Channel",
         "ChairKind": "scheduler.models.ChairKind",
         "ProviderRole": "scheduler.models.ProviderRole",
+        "LimitAction": "scheduler.gates.ACTIONS",
+        "AdverseAction": "sessions.adverse_events.ACTIONS",
+        "AdverseOutcome": "sessions.adverse_events.OUTCOMES",
+        "GateOutcome": "sessions.api.day_serializers.OUTCOMES",
+        "ScoreInstrument": "scheduler.api.day_serializers.INSTRUMENTS",
     },
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(hours=12), "AUTO_REFRESH": False}
@@ -201,6 +206,11 @@ CELERY_BEAT_SCHEDULE = {
 HOLDS_AT_MOST = 5
 FOLLOW_UP_LIFE_DAYS = 7
 MESSAGE_HORIZON_DAYS = 400
+# An adverse event of this CTCAE grade (v5, NCI 2017: 3 is severe) holds the series until a prescriber releases it.
+HOLD_SERIES_FROM_GRADE = env.int("HOLD_SERIES_FROM_GRADE", default=3)
+# So late is a visit looked for: one that nobody arrived for, and one that should have been over. Clinic defaults.
+OVERDUE_AFTER_MINUTES = env.int("OVERDUE_AFTER_MINUTES", default=15)
+FORGOTTEN_AFTER_MINUTES = env.int("FORGOTTEN_AFTER_MINUTES", default=60)
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 SEND_ATTEMPTS_AT_MOST = 8

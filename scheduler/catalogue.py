@@ -92,13 +92,16 @@ def _protocol(code: str, name: str, codes: Sequence[str], not_sayable: Sequence[
     plans = [book()["follow_up_plans"][plan] for plan in _unique(row["follow_up_plan"] for row in rows.values())]
     gates = _unique(gate for row in rows.values() for gate in row["gates"])
     week_ahead = all(row["week_ahead"] for row in rows.values())
+    day = book()["day_plans"][next(iter(rows.values()))["day_plan"]]
     return {
         "code": code,
         "name": name,
         "indications": _unique(indication for row in rows.values() for indication in row["indications"]),
-        "sources": _evidence(code, rows, not_sayable, plans) + _publications(rows, plans, gates),
+        "sources": _evidence(code, rows, not_sayable, [*plans, day]) + _publications(rows, [*plans, day], gates),
         "phases": _phases(list(rows.values())),
         "gates": gates,
+        "observation": json.loads(json.dumps(day["observation"])),
+        "discharge": json.loads(json.dumps(day["discharge"])),
         "reminders": [dict(reminder) for reminder in ((WEEK_AHEAD,) if week_ahead else ()) + REMINDERS],
         "follow_ups": [dict(follow_up) for plan in plans for follow_up in plan["follow_ups"]],
     }
@@ -119,7 +122,12 @@ def _evidence(code: str, rows: Entry, not_sayable: Sequence[str], plans: Sequenc
         lines.append(f"{row}, clinic default, no published figure: {said['clinic_default']}")
         lines += [f"{row}, cannot be expressed: {item}" for item in said["not_sayable"]]
     lines += [f"{code}, cannot be expressed: {item}" for item in not_sayable]
-    lines += [line for plan in plans for line in (f"Follow-up: {plan['evidence']}", plan["missing"])]
+    for plan in plans:
+        lines += (
+            [f"Follow-up: {plan['evidence']}", plan["missing"]]
+            if "missing" in plan
+            else [f"Watching: {plan['evidence']}"]
+        )
     return [*lines, *book()["general"]["evidence"], *book()["general"]["not_sayable"]]
 
 

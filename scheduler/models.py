@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField, DateTimeRangeField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Func, Q, Value
 
 from accounts import clock
 from accounts.ids import uuid7
@@ -177,7 +177,9 @@ class TimeOff(models.Model):
 class Protocol(models.Model):
     """A treatment plan in one version. `phases` has the contract's shape, which `treatment.parse_phases` reads.
 
-    `gates` is a list of names, `reminders` of `{hours_before, channels}`, `follow_ups` of `{instrument, hours_after}`.
+    `gates` is a list of names, or of objects with what this protocol asks otherwise (`scheduler.gates`); `reminders` of
+    `{hours_before, channels}`, `follow_ups` of `{instrument, hours_after}`. `observation` says which vital signs are
+    due when and what they may not be, `discharge` what must be true before a patient goes home; {}: nothing.
     A version that a series follows is never edited: a change makes the next version.
     """
 
@@ -198,6 +200,8 @@ class Protocol(models.Model):
     sources = ArrayField(models.CharField(max_length=500), default=list, blank=True)
     phases = models.JSONField()
     gates = models.JSONField(default=list, blank=True)
+    observation = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
+    discharge = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     reminders = models.JSONField(default=list, blank=True)
     follow_ups = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
@@ -213,3 +217,55 @@ class Protocol(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} v{self.version}"
+
+
+class Severity(models.TextChoices):
+    """Whether an open gate stops the patient's way or only has to be looked at."""
+
+    BLOCK = "block"
+    WARN = "warn"
+
+
+class Moment(models.TextChoices):
+    """The move that a gate stands before."""
+
+    START = "start"
+    DISCHARGE = "discharge"
+
+
+class Scope(models.TextChoices):
+    """How far an answer reaches: this session, the whole series, or whatever the patient has here."""
+
+    SESSION = "session"
+    SERIES = "series"
+    PATIENT = "patient"
+
+
+class GateDefinition(models.Model):
+    """What a gate of that name means in an organization: its own edition of the catalogue's gate, or one of its own.
+
+    An answer counts for `valid_hours` (null: no limit) within its `scope`. `limits` is a list of `{measure, at_least or
+    at_most, action}`: a value measured at the gate that calls for more than a warning keeps it from being met.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="gate_definitions")
+    gate = models.CharField(max_length=40)
+    rule = models.CharField(max_length=500)
+    severity = models.CharField(max_length=10, choices=Severity, default=Severity.BLOCK)
+    at = ArrayField(models.CharField(max_length=10, choices=Moment), default=list)
+    scope = models.CharField(max_length=10, choices=Scope, default=Scope.SESSION)
+    valid_hours = models.PositiveIntegerField(null=True, blank=True)
+    override_roles = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    patient_may = models.BooleanField(default=False)
+    limits = models.JSONField(default=list, blank=True)
+    sources = ArrayField(models.CharField(max_length=500), default=list, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "gate"], name="gate_once"),
+            models.CheckConstraint(condition=~Q(at=[]), name="gate_stands_somewhere"),
+        ]
+
+    def __str__(self) -> str:
+        return self.gate

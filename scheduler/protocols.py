@@ -11,6 +11,7 @@ from accounts import clock
 from accounts.models import Organization
 from accounts.refusals import Conflict, Forbidden
 from accounts.rights import holds
+from scheduler import gates
 from scheduler.models import Protocol
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 # Questionnaires that a protocol may ask for; how each is asked and scored is known further up.
 INSTRUMENT_CODES: Final = ("PHQ-9", "PHQ-2", "GAD-7", "PEG", "NRS", "PGIC", "PCL-5", "ASQ", "side-effects")
 
-CONTENT: Final = ("name", "indications", "sources", "phases", "gates", "reminders", "follow_ups")
+CONTENT: Final = (
+    "name", "indications", "sources", "phases", "gates", "observation", "discharge", "reminders", "follow_ups",
+)  # fmt: skip
 Status = Protocol.Status
 MOVES: Final = {Status.DRAFT: [Status.APPROVED], Status.APPROVED: [Status.RETIRED], Status.RETIRED: []}
 
@@ -38,6 +41,7 @@ def create_protocol(user: User, values: dict[str, Any]) -> Protocol:
     protocol = Protocol(organization=organization, **{**values, "status": Status.DRAFT})
     _move(user, protocol, values.get("status", Status.DRAFT))
     protocol.save()
+    gates.describe(organization, protocol.gates)
     return protocol
 
 
@@ -59,6 +63,7 @@ def change_protocol(user: User, protocol: UUID, values: dict[str, Any]) -> Proto
         setattr(present, name, value)
     _move(user, present, status or present.status)
     present.save()
+    gates.describe(organization, present.gates)
     return present
 
 

@@ -9,7 +9,7 @@ from django.db.models import Model, Q, QuerySet
 from accounts.models import Role, Site, User
 from accounts.queries import sites_seen_by, sites_staffed_by, sites_treating
 from accounts.rights import is_staff
-from scheduler.models import Chair, Protocol, Provider
+from scheduler.models import Chair, GateDefinition, Protocol, Provider
 
 Row = TypeVar("Row", bound=Model)
 
@@ -51,3 +51,10 @@ def staffed_providers(user: User) -> QuerySet[Provider]:
 def colleagues(user: User) -> QuerySet[User]:
     """People of the same organization who sign in as staff."""
     return User.objects.filter(organization__users=user, is_active=True).exclude(roles__contained_by=[Role.PATIENT])
+
+
+def visible_gate_definitions(user: User) -> QuerySet[GateDefinition]:
+    """The organization's gates, for its staff."""
+    if user.organization_id is None or not is_staff(user):
+        return GateDefinition.objects.none()
+    return GateDefinition.objects.filter(organization_id=user.organization_id)

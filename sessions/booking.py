@@ -15,6 +15,7 @@ from scheduler import treatment
 from scheduler.models import Protocol
 from scheduler.walltime import local_date
 from sessions import events
+from sessions.adverse_events import refuse_held
 from sessions.course import phases_of_series
 from sessions.door import as_conflict, check_constraints, lock_for_booking
 from sessions.facts import INSTANTS, SLOT, site_days, zone_of
@@ -32,8 +33,8 @@ def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, no
     """Book a plan for a patient: one transaction, all sessions or none.
 
     Raises:
-        Conflict: `plan_booked`, `plan_expired`, `plan_held`, `plan_of_another_patient`, or the code of what was taken
-            meanwhile; each with fresh `plans`.
+        Conflict: `plan_booked`, `plan_expired`, `plan_held`, `plan_of_another_patient`, `patient_on_hold`, or the code
+            of what was taken meanwhile; each with fresh `plans`.
         RuleBroken: `protocol_mismatch`, `protocol_not_approved`. Forbidden: a patient without a fitting order.
     """
     try:
@@ -65,6 +66,7 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
     order = None
     if not is_staff(user):
         order = order_for(user, patient, protocol, len(plan.sessions), max(plan_dates(plan)))
+    refuse_held(patient.pk)
     rows = find_room(plan, patient, user, now)
     series = Series.objects.create(
         patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now

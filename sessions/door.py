@@ -29,6 +29,8 @@ CLASHES = {
     "nurse_hands_on": "The nurse starts another patient at that time.",
     "nurse_capacity": "The nurse would have more patients than allowed.",
     "prescriber_capacity": "The prescriber would have more patients than allowed.",
+    "series_on_hold": "A prescriber has to release this series first.",
+    "patient_on_hold": "A prescriber has to release this patient's series first.",
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from accounts.refusals import Conflict, RuleBroken, require_version
+from accounts.refusals import Conflict, require_version
 from scheduler.walltime import local_date
 from sessions import events
 from sessions.course import is_over, settle
@@ -27,9 +27,8 @@ Versions = frozenset[str] | None
 
 BOOKED, CONFIRMED, ARRIVED = SessionStatus.BOOKED, SessionStatus.CONFIRMED, SessionStatus.ARRIVED
 INFUSING, RECOVERING = SessionStatus.INFUSING, SessionStatus.RECOVERING
-ENDED: Final = frozenset(
-    {SessionStatus.COMPLETED, SessionStatus.STOPPED_EARLY, SessionStatus.CANCELLED, SessionStatus.NO_SHOW}
-)
+COMPLETED, STOPPED_EARLY = SessionStatus.COMPLETED, SessionStatus.STOPPED_EARLY
+ENDED: Final = frozenset({COMPLETED, STOPPED_EARLY, SessionStatus.CANCELLED, SessionStatus.NO_SHOW})
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,17 @@ MOVES: Final[dict[str, Move]] = {
     "cancel": _move({BOOKED, CONFIRMED, ARRIVED}, {SessionStatus.CANCELLED}, "cancelled"),
     "no-show": _move({BOOKED, CONFIRMED}, {SessionStatus.NO_SHOW}, "no_show"),
     "arrive": _move({BOOKED, CONFIRMED}, {ARRIVED}, "arrived"),
+    "preparation": _move({BOOKED, CONFIRMED, ARRIVED}, set(), "prepared"),
     "gates": _move({BOOKED, CONFIRMED, ARRIVED, INFUSING, RECOVERING}, set(), "gate"),
     "start": _move({ARRIVED}, {INFUSING}, "started"),
+    "vitals": _move({INFUSING, RECOVERING}, set(), "vitals"),
+    "slow": _move({INFUSING}, set(), "slowed"),
     "pause": _move({INFUSING}, set(), "paused"),
     "resume": _move({INFUSING}, set(), "resumed"),
     "stop": _move({INFUSING}, {RECOVERING}, "stopped"),
     "finish-infusion": _move({INFUSING}, {RECOVERING}, "infusion_finished"),
-    "discharge": _move({RECOVERING}, {SessionStatus.COMPLETED, SessionStatus.STOPPED_EARLY}, "discharged"),
+    "adverse-events": _move({ARRIVED, INFUSING, RECOVERING, COMPLETED, STOPPED_EARLY}, set(), "adverse_event"),
+    "discharge": _move({RECOVERING}, {COMPLETED, STOPPED_EARLY}, "discharged"),
 }
 
 
@@ -196,95 +199,6 @@ def arrive(session: Session, actor: User, now: datetime, expected: Versions = No
     return make_move(session, "arrive", actor, now, change=change, also={"early": early}, expected=expected)
 
 
-def meet_gate(
-    session: Session, gate: str, outcome: str, note: str, actor: User, now: datetime, expected: Versions = None
-) -> Session:
-    """Record whether one of the protocol's gates is met.
-
-    Raises:
-        RuleBroken: `unknown_gate` where the protocol has none of that name.
-    """
-    if gate not in session.series.protocol.gates:
-        raise RuleBroken("unknown_gate", "The protocol has no gate of that name.")
-
-    def change(row: Session) -> None:
-        row.gates = {**row.gates, gate: {"outcome": outcome, "note": note, "by": str(actor.pk), "at": now.isoformat()}}
-
-    return make_move(
-        session, "gates", actor, now, change=change, also={"gate": gate, "outcome": outcome}, expected=expected
-    )
-
-
-def open_gates(session: Session) -> list[str]:
-    """Gates of the protocol that are neither met nor not applicable, in the protocol's order."""
-    good = {"met", "not_applicable"}
-    return [gate for gate in session.series.protocol.gates if session.gates.get(gate, {}).get("outcome") not in good]
-
-
-def start(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
-    """The infusion begins.
-
-    Raises:
-        Conflict: `gates_open` with the `missing` gates.
-    """
-
-    def change(row: Session) -> None:
-        missing = open_gates(row)
-        if missing:
-            raise Conflict("gates_open", "Something has to be true before the infusion starts.", missing=missing)
-        row.infusion_started_at = now
-
-    return make_move(session, "start", actor, now, change=change, expected=expected)
-
-
-def pause(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
-    """The infusion is held for a while."""
-
-    def change(row: Session) -> None:
-        row.paused_at = now
-
-    return make_move(session, "pause", actor, now, change=change, expected=expected)
-
-
-def resume(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
-    """The infusion goes on."""
-
-    def change(row: Session) -> None:
-        row.paused_at = None
-
-    return make_move(session, "resume", actor, now, change=change, expected=expected)
-
-
-def finish_infusion(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
-    """The infusion is complete; the patient recovers."""
-
-    def change(row: Session) -> None:
-        row.infusion_ended_at, row.paused_at = now, None
-
-    return make_move(session, "finish-infusion", actor, now, change=change, expected=expected)
-
-
-def stop(session: Session, reason: str, actor: User, now: datetime, expected: Versions = None) -> Session:
-    """The infusion is broken off; the patient recovers, and discharge will end the session as stopped early."""
-
-    def change(row: Session) -> None:
-        row.infusion_ended_at, row.paused_at, row.stop_reason = now, None, reason
-
-    return make_move(session, "stop", actor, now, change=change, reason=reason, expected=expected)
-
-
-def discharge(
-    session: Session, escort_name: str, score: int | None, actor: User, now: datetime, expected: Versions = None
-) -> Session:
-    """The patient goes home."""
-    target = SessionStatus.STOPPED_EARLY if session.stop_reason else SessionStatus.COMPLETED
-
-    def change(row: Session) -> None:
-        row.ended_at, row.escort_name, row.discharge_score = now, escort_name, score
-
-    return make_move(session, "discharge", actor, now, change=change, expected=expected, target=target)
-
-
 def mark_no_show(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
     """The patient did not come; possible once the start has passed."""
     return make_move(session, "no-show", actor, now, expected=expected)
@@ -356,8 +270,8 @@ def lock_series(series: Series, expected: Versions) -> Series:
     return locked
 
 
-def release_series(series: Series, expected: Versions = None) -> Series:
-    """A prescriber has looked at a series that needed it; it goes on.
+def release_series(series: Series, actor: User, now: datetime, reason: str = "", expected: Versions = None) -> Series:
+    """A prescriber has looked at a series that needed it; it goes on, or is over. The last session begun tells of it.
 
     Raises:
         Conflict: `not_held` where nothing waits for a release.
@@ -367,4 +281,7 @@ def release_series(series: Series, expected: Versions = None) -> Series:
         check_waits_for_release(series)
         series.status = SeriesStatus.COMPLETED if is_over(series) else SeriesStatus.ACTIVE
         series.save(update_fields=["status"])
+        told = series.sessions.exclude(status__in=TO_COME).order_by("sequence").last() or series.sessions.first()
+        if told is not None:
+            events.record(told, "series_released", actor, now, before=events.standing(told), reason=reason)
     return series

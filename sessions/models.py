@@ -175,6 +175,11 @@ class Session(models.Model):
     stop_reason = models.CharField(max_length=500, blank=True, default="")
     escort_name = models.CharField(max_length=200, blank=True, default="")
     discharge_score = models.PositiveSmallIntegerField(null=True, blank=True)
+    discharge_record = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
+    # How much of the planned infusion had run at `rate_since`, in seconds at full rate, and the rate since then.
+    infused_seconds = models.PositiveIntegerField(default=0, db_default=0)
+    rate_percent = models.PositiveSmallIntegerField(default=100, db_default=100)
+    rate_since = models.DateTimeField(null=True, blank=True)
     gates = models.JSONField(default=dict, blank=True)
     cancelled_late = models.BooleanField(db_default=False, default=False)
     version = models.PositiveIntegerField(default=1, editable=False)
@@ -240,6 +245,77 @@ class SessionEvent(models.Model):
 
     def __str__(self) -> str:
         return self.kind
+
+
+def _between(name: str, low: float, high: float) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": low, f"{name}__lte": high}),
+        name=f"vitals_{name}_human",
+    )
+
+
+class VitalSigns(models.Model):
+    """One reading. Rows are only ever added: a right one follows a wrong one. `answers` tell what was out of limits."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="vitals")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
+    taken_at = models.DateTimeField()
+    taken_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    recorded_at = models.DateTimeField(default=clock.now, editable=False)
+    systolic = models.PositiveSmallIntegerField(null=True)
+    diastolic = models.PositiveSmallIntegerField(null=True)
+    heart_rate = models.PositiveSmallIntegerField(null=True)
+    spo2 = models.PositiveSmallIntegerField(null=True)
+    respiratory_rate = models.PositiveSmallIntegerField(null=True)
+    temperature = models.FloatField(null=True)
+    note = models.CharField(max_length=2000, blank=True, default="")
+    answers = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["session", "taken_at"], name="vitals_of_session")]
+        constraints: ClassVar = [
+            _between("systolic", 40, 300),
+            _between("diastolic", 20, 200),
+            _between("heart_rate", 20, 250),
+            _between("spo2", 50, 100),
+            _between("respiratory_rate", 4, 60),
+            _between("temperature", 30, 44),
+            models.CheckConstraint(
+                condition=Q(diastolic__isnull=True) | Q(systolic__isnull=True) | Q(diastolic__lt=F("systolic")),
+                name="vitals_pressure_in_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class AdverseEvent(models.Model):
+    """Something that went ill, graded 1 to 5 by CTCAE. Rows are only added; `amends` is the one that this corrects."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="adverse_events")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
+    amends = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", null=True)
+    grade = models.PositiveSmallIntegerField()
+    term = models.CharField(max_length=200)
+    onset = models.DateTimeField()
+    action = models.CharField(max_length=20)
+    outcome = models.CharField(max_length=20)
+    symptoms = models.CharField(max_length=2000, blank=True, default="")
+    drugs_given = models.CharField(max_length=1000, blank=True, default="")
+    rechallenge_plan = models.CharField(max_length=1000, blank=True, default="")
+    rate_percent = models.PositiveSmallIntegerField(null=True)
+    reported_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reported_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["session", "onset"], name="adverse_of_session")]
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(grade__gte=1, grade__lte=5), name="adverse_grade")]
+
+    def __str__(self) -> str:
+        return f"grade {self.grade}"
 
 
 class SiteDay(models.Model):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from accounts import clock
 from accounts.models import Role
 from tests.factories import PASSWORD, phase
 
@@ -203,6 +204,19 @@ def of(**values: Any) -> Body:
     return lambda world, names: copy.deepcopy(values)
 
 
+def ill(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """An adverse event that holds nothing."""
+    what = {"grade": 2, "term": "Vomiting", "onset": clock.now().isoformat(), "symptoms": "Twice"}
+    return {
+        **what,
+        "action": "paused",
+        "outcome": "resolved",
+        "drugs_given": "",
+        "rechallenge_plan": "",
+        "amends": None,
+    }
+
+
 def moved(world: World, names: dict[str, str]) -> dict[str, Any]:
     """An hour later than it is."""
     return {"start": (world.day(0) + timedelta(hours=1)).isoformat()}
@@ -254,6 +268,14 @@ OPERATIONS: tuple[Operation, ...] = (
     *records("availability-rules", rule, of(end_time="13:00"), one="rule", spare="rule"),
     *records("time-off", of_("provider", reason="Course"), of(reason="Leave"), one="time_off", spare="time_off"),
     *records("protocols", protocol, of(name="A better name"), one="draft"),
+    *records(
+        "gate-definitions",
+        of(gate="port_checked", rule="The port was flushed.", severity="block", at=["start"], scope="session",
+           valid_hours=24, override_roles=["prescriber"], patient_may=False, sources=["A textbook"],
+           limits=[{"measure": "systolic", "at_least": 160, "action": "repeat"}]),
+        of(rule="A better rule"),
+        one="gate_definition",
+    ),
     Operation(
         "GET",
         "availability/?site={site}&from=2027-01-04&until=2027-01-05",
@@ -273,9 +295,15 @@ OPERATIONS: tuple[Operation, ...] = (
     verb("sessions", "booked", "confirm"),
     verb("sessions", "booked", "reschedule", moved),
     verb("sessions", "booked", "cancel", BECAUSE),
+    Operation("GET", "sessions/{infusing}/day/", "sessions.day"),
+    Operation("GET", "sessions/{confirmed}/preparation/", "sessions.preparation"),
+    verb("sessions", "confirmed", "preparation", of(answers=[{"gate": "escort", "outcome": "met", "note": "Bo"}])),
     verb("sessions", "confirmed", "arrive"),
     verb("sessions", "arrived", "gates", of(gate="consent", outcome="met", note="signed")),
-    verb("sessions", "arrived", "start"),
+    verb("sessions", "arrived", "start", of(override={"reason": "seen"})),
+    verb("sessions", "infusing", "vitals", of(systolic=128, diastolic=82, heart_rate=74, spo2=98, note="calm")),
+    verb("sessions", "infusing", "slow", of(rate_percent=50, reason="nausea")),
+    verb("sessions", "infusing", "adverse-events", ill),
     verb("sessions", "infusing", "pause"),
     verb("sessions", "paused", "resume"),
     verb("sessions", "infusing", "stop", of(reason="nausea")),

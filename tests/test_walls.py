@@ -26,8 +26,8 @@ RIGHTS_WITHOUT_OPERATION: set[str] = set()
 OF_PATIENTS = ("patients", "orders", "plans", "series", "sessions", "notifications", "follow-ups", "alerts")
 # Changes that leave no entry: sign-ins, and messages, which are a log themselves.
 NOT_IN_THE_TRAIL = {"POST auth/login/", "POST auth/logout/", "POST notifications/{message}/resend/"}
-# Records that a patient does not see: a protocol that cannot be booked, a site where they are not treated.
-NOT_FOR_PATIENTS = {"draft", "spare_site"}
+# Records that a patient does not see: a protocol that cannot be booked, a site where they are not treated, a rule.
+NOT_FOR_PATIENTS = {"draft", "spare_site", "gate_definition"}
 SIGNED_IN = [operation for operation in OPERATIONS if operation.right is not None]
 WITH_RIGHT = [operation for operation in OPERATIONS if operation.right]
 ON_A_RECORD = [operation for operation in SIGNED_IN if operation.record]
@@ -127,8 +127,8 @@ def test_a_read_of_a_patients_record_is_in_the_trail(world: World, operation: Op
 
 # ---- other organizations, other sites, other patients ---------------------------------------------------------------
 
-# Who else may see a record: those of the same organization see its protocols, patients what their clinic offers.
-SEEN_ELSEWHERE = {"draft"}
+# Who else may see a record: the same organization its protocols and gates, patients what their clinic offers.
+SEEN_ELSEWHERE = {"draft", "gate_definition"}
 OF_A_PATIENT = {
     "patient", "order", "plan", "series", "review", "booked", "confirmed", "arrived", "infusing", "paused",
     "recovering", "overdue", "message", "follow_up", "alert",

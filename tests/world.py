@@ -19,7 +19,7 @@ from accounts import clock
 from accounts.models import AuditEntry, Role, Site, User
 from notifications.follow_ups import new_link, revoke_links
 from notifications.models import Alert, FollowUp, Message
-from scheduler.models import AvailabilityRule, ChairClosure, SiteClosure, TimeOff
+from scheduler.models import AvailabilityRule, ChairClosure, GateDefinition, SiteClosure, TimeOff
 from scheduler.planner import Wishes
 from sessions import lifecycle
 from sessions.models import Order, Plan, Series, SeriesStatus, Session
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.factories import Clinic
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-MET = {"consent": {"outcome": "met"}}
+MET = {"consent": {"outcome": "met"}, "escort": {"outcome": "met", "said_by": "patient"}}
 # Not compared: what reading leaves behind on purpose, and sign-ins.
 NOT_DIGESTED = ("accounts_auditentry", "knox_authtoken", "django_migrations")
 
@@ -177,7 +177,11 @@ def _supply(world: World) -> None:
 def _treatments(world: World) -> None:
     clinic, prescriber = world.clinic, world.clinic.users["prescriber"]
     order = factories.make_order(clinic.patient, clinic.protocol, prescriber)
+    gate = GateDefinition.objects.create(
+        organization=clinic.organization, gate="escort", rule="Somebody comes along", at=["start"], patient_may=True
+    )
     world.ids |= {
+        "gate_definition": str(gate.pk),
         "protocol": str(clinic.protocol.pk),
         "draft": str(factories.make_protocol(clinic.organization, None).pk),
         "retired": str(factories.make_protocol(clinic.organization, prescriber, status="retired").pk),
@@ -188,7 +192,7 @@ def _treatments(world: World) -> None:
 def _visits(world: World) -> None:
     """A session of the patient in each state, each in a series of its own."""
     clinic = world.clinic
-    gated = factories.make_protocol(clinic.organization, clinic.users["prescriber"], gates=["consent"])
+    gated = factories.make_protocol(clinic.organization, clinic.users["prescriber"], gates=["consent", "escort"])
     factories.make_order(clinic.patient, gated, clinic.users["prescriber"])
 
     def visit(name: str, start: datetime, **fields: Any) -> Session:

@@ -17,15 +17,18 @@ from accounts.models import Organization, Patient, Role, Site, User
 from notifications import follow_ups, instruments, reconcile
 from notifications.models import FollowUp
 from scheduler.catalogue import entry
+from scheduler.gates import gates_of
 from scheduler.models import AvailabilityRule, Chair, ChairKind, Protocol, Provider, ProviderRole
 from scheduler.planner import Wishes
 from scheduler.protocols import create_protocol
 from scheduler.sites import create_site
 from scheduler.walltime import local_date
-from sessions import lifecycle, planning
+from sessions import gates, infusion, lifecycle, planning
 from sessions.booking import book_series
+from sessions.discharge import Leaving, discharge
 from sessions.facts import zone_of
 from sessions.models import Series, Session
+from sessions.observation import record_vitals
 from sessions.orders import prescribe
 
 NAME: Final = "Lakeshore Pain Clinic"
@@ -72,6 +75,10 @@ PATIENTS: Final = (
     ("Sam", "Pruitt", date(1988, 10, 1), "KET-NEURO", 6),
 )
 AHEAD: Final = timedelta(days=75)
+READINGS: Final = (
+    {"systolic": 124, "diastolic": 78, "heart_rate": 71, "spo2": 98},
+    {"systolic": 136, "diastolic": 84, "heart_rate": 80, "spo2": 97},
+)
 
 
 @dataclass(frozen=True)
@@ -182,17 +189,19 @@ def _series(
 
 def _live_through(series: Series, people: People, now: datetime) -> None:
     """Play the sessions that lie behind us: arrived, infused, recovered, home, and most check-ins answered."""
-    gates = series.protocol.gates
+    asked = gates_of([series.protocol])[series.protocol_id]
     for session in Session.objects.filter(series=series, turnover_end__lt=now).order_by("sequence"):
         late = timedelta(minutes=5 * (session.sequence % 3))
         lifecycle.confirm(session, people.desk, session.start - timedelta(hours=20))
         lifecycle.arrive(session, people.desk, session.start + late)
-        for gate in gates:
-            lifecycle.meet_gate(session, gate, "met", "", people.nurse, session.start + late + timedelta(minutes=10))
-        lifecycle.start(session, people.nurse, session.infuse_start + late)
-        lifecycle.finish_infusion(session, people.nurse, session.recover_start + late)
+        for gate in asked:
+            at = session.start + late + timedelta(minutes=10)
+            gates.meet_gate(session, gate.name, "met", "", people.nurse, at)
+        infusion.start(session, people.nurse, session.infuse_start + late)
+        infusion.finish_infusion(session, people.nurse, session.recover_start + late)
         home = session.end + late
-        lifecycle.discharge(session, "Robin Example", 10, people.nurse, home)
+        record_vitals(session, READINGS[0], people.nurse, home - timedelta(minutes=5))
+        discharge(session, Leaving("Robin Example", 10, "aldrete"), people.nurse, home)
         reconcile.reconcile(home)
         _answer(session, now)
 

@@ -94,3 +94,19 @@ TIME_OFF_CHANGE = _body("Back at noon", {"start": "2027-01-04T00:00:00-06:00", "
 PROTOCOL_CHANGE = _body(
     "A reminder two days before", {"reminders": [{"hours_before": 48, "channels": ["email", "sms"]}]}
 )
+
+GATE_DEFINITION = _body(
+    "A gate of our own",
+    {
+        "gate": "port_checked",
+        "rule": "The port was flushed and draws back.",
+        "severity": "block",
+        "at": ["start"],
+        "scope": "session",
+        "override_roles": ["prescriber"],
+    },
+)
+GATE_DEFINITION_CHANGE = _body(
+    "A stricter limit",
+    {"limits": [{"measure": "systolic", "at_least": 150, "action": "repeat"}]},
+)

@@ -12,7 +12,7 @@ from accounts.http.filters import (
     TextFilter,
 )
 from accounts.queries import visible_sites
-from scheduler.models import ChairKind, Protocol, ProviderRole
+from scheduler.models import ChairKind, Protocol, ProviderRole, Severity
 from scheduler.queries import visible_chairs, visible_providers
 
 
@@ -79,3 +79,10 @@ class ProtocolFilters(StrictFilterSet):
 
     code = TextFilter()
     status = ChoicesFilter(Protocol.Status.choices)
+
+
+class GateDefinitionFilters(StrictFilterSet):
+    """Gates by name and severity."""
+
+    gate = TextFilter()
+    severity = ChoicesFilter(Severity.choices)

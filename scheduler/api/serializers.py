@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import time
 from typing import Any, ClassVar, Final
 
@@ -15,7 +14,9 @@ from accounts.http import fields
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.models import Channel, Site
 from accounts.queries import staffed_sites
+from scheduler.api.day_serializers import DischargeField, GateField, ObservationField
 from scheduler.api.phase_schema import PHASES
+from scheduler.gates import name_of
 from scheduler.models import (
     AvailabilityRule,
     Chair,
@@ -33,7 +34,6 @@ from scheduler.treatment import Problem, TreatmentError, parse_phases
 
 LAST_CLOSING: Final = time(23, 59)
 MOST_HOURS_BEFORE, MOST_HOURS_AFTER = 2160, 8760
-_GATE: Final = re.compile(r"[a-z0-9_]{1,40}", re.ASCII)
 
 
 class Fixed(StrictModelSerializer):
@@ -275,18 +275,6 @@ class FollowUpPlanSerializer(Entry, StrictSerializer):
     hours_after = fields.StrictInteger(min_value=0, max_value=MOST_HOURS_AFTER)
 
 
-class GateField(fields.TextField):
-    """The name of something that must be true before an infusion starts."""
-
-    default_error_messages: ClassVar = {"invalid": "A name of 1 to 40 small letters, digits and underscores."}
-
-    def to_internal_value(self, data: Any) -> str:
-        name = super().to_internal_value(data)
-        if not _GATE.fullmatch(name):
-            self.fail("invalid")
-        return name
-
-
 class ProtocolSerializer(Fixed):
     """A treatment plan in one version. A change of what was approved or is in use gives the next version."""
 
@@ -295,6 +283,8 @@ class ProtocolSerializer(Fixed):
     sources = fields.StrictList(child=fields.TextField(max_length=500), unique=True, required=False)
     phases = PhasesField()
     gates = fields.StrictList(child=GateField(), unique=True, max_length=50, required=False)
+    observation = ObservationField(required=False)
+    discharge = DischargeField(required=False)
     reminders = fields.StrictList(child=ReminderSerializer(), max_length=20, required=False)
     follow_ups = fields.StrictList(child=FollowUpPlanSerializer(), max_length=50, required=False)
 
@@ -312,6 +302,8 @@ class ProtocolSerializer(Fixed):
             "sources",
             "phases",
             "gates",
+            "observation",
+            "discharge",
             "reminders",
             "follow_ups",
             "created_at",
@@ -323,6 +315,12 @@ class ProtocolSerializer(Fixed):
         """Nothing begins as retired."""
         if self.instance is None and value == Protocol.Status.RETIRED:
             raise ValidationError("A new protocol is a draft or approved.", code="invalid_choice")
+        return value
+
+    def validate_gates(self, value: list[Any]) -> list[Any]:
+        """A gate stands here once, by name or as an object."""
+        if len({name_of(entry) for entry in value}) < len(value):
+            raise ValidationError("A gate stands here twice.", code="duplicate")
         return value
 
     def validate_reminders(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts.http.views import RecordRouter
-from scheduler.api import views
+from scheduler.api import gate_views, views
 
 router = RecordRouter()
 router.register("sites", views.SiteViewSet, basename="sites")
@@ -14,5 +14,6 @@ router.register("providers", views.ProviderViewSet, basename="providers")
 router.register("availability-rules", views.AvailabilityRuleViewSet, basename="availability-rules")
 router.register("time-off", views.TimeOffViewSet, basename="time-off")
 router.register("protocols", views.ProtocolViewSet, basename="protocols")
+router.register("gate-definitions", gate_views.GateDefinitionViewSet, basename="gate-definitions")
 
 urlpatterns = router.urls

@@ -65,4 +65,27 @@ RESCHEDULE = _body("Another morning", {"start": "2027-01-05T09:30:00-06:00"})
 CANCEL = _body("The patient cannot come", {"reason": "Has a cold"})
 STOP = _body("The infusion is not borne", {"reason": "Nausea that does not pass"})
 GATE = _body("Consent is signed", {"gate": "consent", "outcome": "met", "note": ""})
+START = _body("Passed over, by somebody who may", {"override": {"reason": "Signed copy is on its way by courier"}})
+PREPARATION = _body(
+    "Somebody comes along",
+    {
+        "answers": [
+            {"gate": "escort", "outcome": "met", "note": "Bo Example"},
+        ]
+    },
+)
+VITALS = _body("A reading", {"systolic": 128, "diastolic": 82, "heart_rate": 74, "spo2": 98})
+SLOW = _body("Half the rate", {"rate_percent": 50, "reason": "Nausea"})
+ADVERSE_EVENT = _body(
+    "Vomiting, treated",
+    {
+        "grade": 2,
+        "term": "Vomiting",
+        "onset": "2026-11-23T15:40:00Z",
+        "action": "paused",
+        "outcome": "resolved",
+        "symptoms": "Twice within ten minutes",
+        "drugs_given": "Ondansetron 4 mg",
+    },
+)
 DISCHARGE = _body("Home with an escort", {"escort_name": "Bo Example", "score": 10})

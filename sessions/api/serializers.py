@@ -455,18 +455,3 @@ class LostSessionSerializer(SessionSerializer):
         """The session, and the consequence that the view has worked out."""
         means = ConsequenceSerializer(self.context["consequence"]).data
         return {**super().to_representation(instance), "consequence": means}
-
-
-class GateSerializer(StrictSerializer):
-    """Whether one of the protocol's gates is met."""
-
-    gate = fields.TextField(max_length=40)
-    outcome = fields.StrictChoice(choices=["met", "not_met", "not_applicable"])
-    note = fields.TextField(max_length=2000, required=False, allow_blank=True, default="", multiline=True)
-
-
-class DischargeSerializer(StrictSerializer):
-    """How the patient leaves; `score` is the recovery score, 0 to 10 (modified Aldrete or PADSS)."""
-
-    escort_name = fields.TextField(max_length=200, required=False, allow_blank=True, default="")
-    score = fields.StrictInteger(min_value=0, max_value=10, required=False, allow_null=True, default=None)

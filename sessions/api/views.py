@@ -19,6 +19,7 @@ from accounts.rights import is_staff
 from sessions import booking, holds, lifecycle, moving, orders, planning, replanning, rest
 from sessions.api import examples, filters
 from sessions.api import serializers as shapes
+from sessions.api.day_verbs import DayVerbs
 from sessions.course import Consequence, consequence
 from sessions.models import Order, Plan, Series, Session, SessionEvent
 from sessions.policy import check_cut_off
@@ -173,8 +174,8 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
     @action(detail=True, methods=["post"])
     def release(self, request: Request, **kwargs: Any) -> Response:
         """Let a series go on that waited for a clinician."""
-        self.body(shapes.ReleaseSerializer)
-        return self.show(lifecycle.release_series(self.record, expected=self.expected))
+        reason = self.body(shapes.ReleaseSerializer)["reason"]
+        return self.show(lifecycle.release_series(self.record, self.user, clock.now(), reason, expected=self.expected))
 
     @extend_schema(request=shapes.ReplanSerializer, responses=shapes.SeriesSerializer, examples=[examples.REPLAN])
     @action(detail=True, methods=["post"])
@@ -194,7 +195,7 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
         return self.show(replanning.adjust(self.record, asked, reason, self.user, clock.now(), self.expected))
 
 
-class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
+class SessionViewSet(ListRecords, ReadRecord, DayVerbs):
     """Single visits and what happens in them."""
 
     model = Session
@@ -228,11 +229,6 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
             lifecycle.check_move(self.record, verb, clock.now())
             if verb in ("cancel", "reschedule"):
                 check_cut_off(self.record, self.user, clock.now())
-
-    def _verb(self, shape: type[serializers.BaseSerializer], use_case: Callable[..., Session]) -> Response:
-        """One verb: its body's fields become the use case's arguments."""
-        asked = self.body(shape)
-        return self.show(use_case(self.record, **asked, actor=self.user, now=clock.now(), expected=self.expected))
 
     @extend_schema(responses=shapes.EventSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filterset_class=None)
@@ -287,56 +283,6 @@ class SessionViewSet(ListRecords, ReadRecord, PatientRecords):
         """Cancel the session; the answer says what that means for the series."""
         reason, now = self.body(shapes.ReasonedSerializer)["reason"], clock.now()
         return self._lost(lifecycle.cancel(self.record, reason, self.user, now, expected=self.expected))
-
-    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
-    @action(detail=True, methods=["post"])
-    def arrive(self, request: Request, **kwargs: Any) -> Response:
-        """The patient is here."""
-        return self._verb(shapes.NothingSerializer, lifecycle.arrive)
-
-    @extend_schema(request=shapes.GateSerializer, responses=shapes.SessionSerializer, examples=[examples.GATE])
-    @action(detail=True, methods=["post"])
-    def gates(self, request: Request, **kwargs: Any) -> Response:
-        """Say whether one of the protocol's gates is met."""
-        return self._verb(shapes.GateSerializer, lifecycle.meet_gate)
-
-    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
-    @action(detail=True, methods=["post"])
-    def start(self, request: Request, **kwargs: Any) -> Response:
-        """The infusion begins."""
-        return self._verb(shapes.NothingSerializer, lifecycle.start)
-
-    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
-    @action(detail=True, methods=["post"])
-    def pause(self, request: Request, **kwargs: Any) -> Response:
-        """The infusion is held for a while."""
-        return self._verb(shapes.NothingSerializer, lifecycle.pause)
-
-    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
-    @action(detail=True, methods=["post"])
-    def resume(self, request: Request, **kwargs: Any) -> Response:
-        """The infusion goes on."""
-        return self._verb(shapes.NothingSerializer, lifecycle.resume)
-
-    @extend_schema(request=shapes.ReasonedSerializer, responses=shapes.SessionSerializer, examples=[examples.STOP])
-    @action(detail=True, methods=["post"])
-    def stop(self, request: Request, **kwargs: Any) -> Response:
-        """The infusion is broken off."""
-        return self._verb(shapes.ReasonedSerializer, lifecycle.stop)
-
-    @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
-    @action(detail=True, methods=["post"], url_path="finish-infusion")
-    def finish_infusion(self, request: Request, **kwargs: Any) -> Response:
-        """The infusion is complete."""
-        return self._verb(shapes.NothingSerializer, lifecycle.finish_infusion)
-
-    @extend_schema(
-        request=shapes.DischargeSerializer, responses=shapes.SessionSerializer, examples=[examples.DISCHARGE]
-    )
-    @action(detail=True, methods=["post"])
-    def discharge(self, request: Request, **kwargs: Any) -> Response:
-        """The patient goes home."""
-        return self._verb(shapes.DischargeSerializer, lifecycle.discharge)
 
     @extend_schema(request=shapes.NothingSerializer, responses=shapes.LostSessionSerializer)
     @action(detail=True, methods=["post"], url_path="no-show")

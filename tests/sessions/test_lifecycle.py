@@ -26,6 +26,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "stop": {"reason": "nausea"},
     "discharge": {"escort_name": "Bo Example", "score": 10},
     "gates": {"gate": "consent", "outcome": "met", "note": ""},
+    "preparation": {"answers": [{"gate": "escort", "outcome": "met", "note": "Bo Example"}]},
+    "vitals": {"systolic": 128, "diastolic": 82, "heart_rate": 74, "spo2": 98},
+    "slow": {"rate_percent": 50},
 }
 
 
@@ -38,6 +41,8 @@ def staff(api: Callable[..., APIClient], clinic: Clinic) -> APIClient:
 def say(client: APIClient, session: Session, verb: str, **headers: str) -> Any:
     """POST a verb with a body that fits it."""
     body = BODIES.get(verb, {})
+    if verb == "adverse-events":
+        body = {"grade": 2, "term": "Nausea", "onset": clock.now().isoformat(), "action": "none", "outcome": "resolved"}
     if verb == "reschedule":
         body = {"start": (session.start + timedelta(minutes=30)).isoformat()}
     return client.post(f"/api/v1/sessions/{session.pk}/{verb}/", body, headers=headers)
@@ -46,9 +51,9 @@ def say(client: APIClient, session: Session, verb: str, **headers: str) -> Any:
 def at(clinic: Clinic, status: str, *, past: bool = False) -> Session:
     """A session in this state; one in the past by a day where asked for."""
     start = noon(-1 if past else 3) + timedelta(hours=3)
-    protocol = make_protocol(clinic.organization, clinic.users["prescriber"], gates=["consent"])
+    protocol = make_protocol(clinic.organization, clinic.users["prescriber"], gates=["consent", "escort"])
     session = clinic.session(start, series=clinic.series(protocol=protocol), status=status)
-    Session.objects.filter(pk=session.pk).update(gates={"consent": {"outcome": "met"}})
+    Session.objects.filter(pk=session.pk).update(gates={"consent": {"outcome": "met"}, "escort": {"outcome": "met"}})
     return session
 
 

@@ -109,6 +109,7 @@ def page() -> str:
     parts.append("## Rows\n")
     parts += [_row(code, row) for code, row in book["rows"].items()]
     parts += ["## Follow-up plans\n", *(_plan(name, plan) for name, plan in book["follow_up_plans"].items())]
+    parts += ["## Watching and going home\n", *(_day_plan(name, plan) for name, plan in book["day_plans"].items())]
     parts += ["## Gates\n", _gates(), "## Sources\n"]
     parts.append(_bullets(catalogue.publication(key) for key in book["sources"]))
     return "\n".join(parts)
@@ -135,7 +136,7 @@ def _row(code: str, row: dict[str, Any]) -> str:
         f"Clinic default, no published figure: {row['clinic_default']}",
         *(f"Cannot be expressed: {item}" for item in row["not_sayable"]),
         f"Gates: {', '.join(row['gates'])}.",
-        f"Follow-up plan: {row['follow_up_plan']}. Sources: {', '.join(row['sources'])}.",
+        f"Follow-up plan: {row['follow_up_plan']}. Watching: {row['day_plan']}. Sources: {', '.join(row['sources'])}.",
     ]
     head = f"### {code}\n\n{row['name']}. For: {', '.join(row['indications'])}.\n\n"
     return head + _table(("phase", "sessions", "days", "minutes", "chair", "acuity"), [facts]) + "\n" + _bullets(lines)
@@ -172,12 +173,38 @@ def _plan(name: str, plan: dict[str, Any]) -> str:
     return f"### {name}\n\n" + _bullets([f"After each discharge: {asked}.", plan["evidence"], plan["missing"]])
 
 
-def _gates() -> str:
-    rows = [
-        (name, gate["rule"], gate["limits"], ", ".join(gate["sources"]) or "none")
-        for name, gate in catalogue.book()["gates"].items()
+def _day_plan(name: str, plan: dict[str, Any]) -> str:
+    rules, leaving = plan["observation"], plan["discharge"]
+    steps = "; ".join(
+        f"every {step['every']} min of {step['during']} from {step['from']}"
+        + ("" if step["until"] is None else f" until {step['until']}")
+        for step in rules["vitals"]
+    )
+    lines = [f"Vital signs: {steps}.", *_limits(rules["limits"])]
+    lines.append(f"Recovery of at least {leaving['minimum_recovery_minutes']} min.")
+    scores = " or ".join(f"{score['instrument']} {score['minimum']}" for score in leaving["scores"])
+    lines += [f"To leave: {scores}, a named escort."] if scores else []
+    return f"### {name}\n\n" + _bullets([*lines, plan["evidence"]])
+
+
+def _limits(limits: Sequence[dict[str, Any]]) -> list[str]:
+    told = [
+        f"{each['measure']} {'at least' if 'at_least' in each else 'at most'} "
+        f"{each.get('at_least', each.get('at_most'))}: {each['action']}"
+        for each in limits
     ]
-    return _table(("gate", "what must be true", "figures", "sources"), rows)
+    return [f"Limits: {'; '.join(told)}."] if told else []
+
+
+def _gates() -> str:
+    rows = []
+    for name, gate in catalogue.book()["gates"].items():
+        terms = gate["gate"]
+        holds = f"{terms['scope']}" + ("" if terms["valid_hours"] is None else f", {terms['valid_hours']} h")
+        passing = ", ".join(terms["override_roles"]) or "nobody"
+        sources = ", ".join(gate["sources"]) or "none"
+        rows.append((name, gate["rule"], terms["severity"], holds, passing, gate["limits"], sources))
+    return _table(("gate", "what must be true", "severity", "holds for", "who may pass it", "figures", "sources"), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
