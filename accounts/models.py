@@ -76,15 +76,15 @@ class Site(models.Model):
     plan_life_minutes = models.PositiveSmallIntegerField(default=60)
     hold_life_minutes = models.PositiveSmallIntegerField(default=10)
     # A cancellation so many hours before the start, or later, is late: marked, and a patient has to call instead.
-    late_cancel_hours = models.PositiveSmallIntegerField(default=24)
+    late_cancel_hours = models.PositiveSmallIntegerField(default=24, db_default=24)
     # Offers of freed places: how long there is to answer, to how many at once, how many a person and day, how long
     # before the start the last one goes out, and between which wall times none does.
-    offer_minutes = models.PositiveSmallIntegerField(default=60)
-    offers_at_once = models.PositiveSmallIntegerField(default=3)
-    offers_a_day = models.PositiveSmallIntegerField(default=2)
-    offer_lead_hours = models.PositiveSmallIntegerField(default=4)
-    offers_rest_from = models.TimeField(default=time(20))
-    offers_rest_until = models.TimeField(default=time(8))
+    offer_minutes = models.PositiveSmallIntegerField(default=60, db_default=60)
+    offers_at_once = models.PositiveSmallIntegerField(default=3, db_default=3)
+    offers_a_day = models.PositiveSmallIntegerField(default=2, db_default=2)
+    offer_lead_hours = models.PositiveSmallIntegerField(default=4, db_default=4)
+    offers_rest_from = models.TimeField(default=time(20), db_default=time(20))
+    offers_rest_until = models.TimeField(default=time(8), db_default=time(8))
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["organization", "name"], name="site_name_once")]

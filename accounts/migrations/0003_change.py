@@ -17,36 +17,36 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="site",
             name="late_cancel_hours",
-            field=models.PositiveSmallIntegerField(default=24),
+            field=models.PositiveSmallIntegerField(db_default=24, default=24),
         ),
         migrations.AddField(
             model_name="site",
             name="offer_lead_hours",
-            field=models.PositiveSmallIntegerField(default=4),
+            field=models.PositiveSmallIntegerField(db_default=4, default=4),
         ),
         migrations.AddField(
             model_name="site",
             name="offer_minutes",
-            field=models.PositiveSmallIntegerField(default=60),
+            field=models.PositiveSmallIntegerField(db_default=60, default=60),
         ),
         migrations.AddField(
             model_name="site",
             name="offers_a_day",
-            field=models.PositiveSmallIntegerField(default=2),
+            field=models.PositiveSmallIntegerField(db_default=2, default=2),
         ),
         migrations.AddField(
             model_name="site",
             name="offers_at_once",
-            field=models.PositiveSmallIntegerField(default=3),
+            field=models.PositiveSmallIntegerField(db_default=3, default=3),
         ),
         migrations.AddField(
             model_name="site",
             name="offers_rest_from",
-            field=models.TimeField(default=datetime.time(20, 0)),
+            field=models.TimeField(db_default=datetime.time(20, 0), default=datetime.time(20, 0)),
         ),
         migrations.AddField(
             model_name="site",
             name="offers_rest_until",
-            field=models.TimeField(default=datetime.time(8, 0)),
+            field=models.TimeField(db_default=datetime.time(8, 0), default=datetime.time(8, 0)),
         ),
     ]

@@ -27,10 +27,13 @@ pytestmark = pytest.mark.django_db
 NOT_AUDITED = {
     "accounts_auditentry": "the trail itself",
     "infusion_sessions_sessionevent": "only ever added to, and names the actor",
+    "infusion_sessions_disruptionitem": "a proposal; what comes of it is in the trail of its sessions",
     "infusion_sessions_siteday": "a number that moves with sessions, which are in the trail",
     "accounts_idempotencykey": "answers, kept for a while",
     "knox_authtoken": "sign-ins",
     "notifications_message": "a log of its own",
+    "notifications_followupdraft": "not sent by the patient yet, and gone with the answer (ADR 5)",
+    "notifications_followuplink": "that one was sent is in the log of messages; that one was closed is in the trail",
     "notifications_reconciled": "a cache",
     "notifications_heartbeat": "machinery",
     "accounts_user_groups": "unused: roles are in the user's row",
