@@ -193,6 +193,29 @@ class Patient(models.Model):
         return str(self.id)
 
 
+class SignInLink(models.Model):
+    """A wish to be let in by a link in the mail. `user` is empty where nobody signs in with the address.
+
+    The worker that sends the mail makes the token and keeps only its hash; who comes with it before `expires_at` is let
+    in once.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", null=True)
+    requested_at = models.DateTimeField()
+    try_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    token_hash = models.CharField(max_length=64, unique=True, null=True)
+    sent_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["try_at"], name="link_to_send", condition=Q(sent_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class AuditEntry(models.Model):
     """One change of a record, or one read of a patient's record. The database lets nobody change or remove a row.
 

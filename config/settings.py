@@ -148,6 +148,9 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 CALLS_PER_MINUTE = {"user": 6000, "anonymous": 600}
 SIGN_IN_FAILURES = {"account": 10, "address": 100, "seconds": 300}
+# How often a link to sign in with may be asked for, and for how long it is good.
+SIGN_IN_LINKS = {"account": 5, "address": 50, "seconds": 900}
+SIGN_IN_LINK_SECONDS = 900
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Infusion session scheduling",
     "DESCRIPTION": "Plans, books and runs series of infusions; sends reminders and follow-up check-ins.",

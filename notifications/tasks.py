@@ -9,7 +9,8 @@ from celery import shared_task
 from django.conf import settings
 from django.db import connection
 
-from notifications import delivery, follow_ups, reconcile
+from accounts import clock, sign_in_links
+from notifications import delivery, follow_ups, reconcile, sign_in_mail
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,9 +47,18 @@ def tick() -> None:
     delivery.expire()
     for _ in range(-(-delivery.waiting(SENDERS * delivery.BATCH) // delivery.BATCH)):
         send.apply_async(expires=settings.TICK_SECONDS)
+    if sign_in_mail.waiting(now):
+        send_sign_in_links.apply_async(expires=settings.TICK_SECONDS)
     if _turn(SWEEP, settings.SWEEP_SECONDS):
+        sign_in_links.forget(now)
         reconcile.sweep(now)
         follow_ups.forget_drafts(now)
+
+
+@shared_task(name="notifications.send_sign_in_links")
+def send_sign_in_links() -> None:
+    """Send the links that people wait for to sign in."""
+    sign_in_mail.send_due(clock.now())
 
 
 @shared_task(name="notifications.send")

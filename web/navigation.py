@@ -38,3 +38,8 @@ def places(user: User, path: str) -> list[dict[str, object]]:
     found = [(reverse(each.name), each) for each in offered if may(user, each.right)]
     here = max((url for url, _ in found if path.startswith(url)), key=len, default="")
     return [{"url": url, "word": gettext(each.word), "icon": each.icon, "here": url == here} for url, each in found]
+
+
+def first_page(user: User) -> str:
+    """The name of the page that the person begins with."""
+    return next((each.name for each in (STAFF if is_staff(user) else PATIENTS) if may(user, each.right)), "web:home")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from scheduler import gates
 from web import wording
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ ONCE: Final = frozenset({"consent"})
 
 def preparation(protocol: Protocol, begun: bool = False) -> list[dict[str, str]]:
     """The lines to prepare by, in the order of the protocol's gates; without what is done once, where it has begun."""
-    known = [PREPARE[gate] for gate in protocol.gates if gate in PREPARE and not (begun and gate in ONCE)]
+    known = [PREPARE[gate] for gate in gates.names(protocol) if gate in PREPARE and not (begun and gate in ONCE)]
     return [{"icon": icon, "text": gettext(text)} for icon, text in known]
 
 

@@ -1,25 +1,31 @@
-"""Signing in to the pages: a session for those who have a password."""
+"""Signing in to the pages: by a link in the mail for patients, by password for whoever has one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib.auth import login, logout
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import clock, sign_in_links
 from accounts.http.signing_in import check_credentials
+from accounts.http.throttles import LinkGuard
 from accounts.refusals import Refusal
+from web.navigation import first_page
 from web.pages import page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 # What a form may hold; longer or stranger input belongs to nobody and is not looked up.
-EMAIL_AT_MOST, PASSWORD_AT_MOST = 254, 4096
+EMAIL_AT_MOST, PASSWORD_AT_MOST, TOKEN_AT_MOST = 254, 4096, 100
+LINK_COOKIE = "sign_in_link"
 
 
 @sensitive_post_parameters("password")
@@ -37,7 +43,55 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         return page(request, "sign_in", refusal.status, wrong=refusal.detail, email=email, next=_wanted(request))
     login(request, user)
-    return redirect(_wanted(request) or "web:home")
+    return redirect(_wanted(request) or first_page(user))
+
+
+@never_cache
+@require_POST
+def ask_for_link(request: HttpRequest) -> HttpResponse:
+    """Send a patient a link. Known and unknown addresses get the same answer."""
+    email = request.POST.get("email", "").strip()
+    if not email or "\0" in email or len(email) > EMAIL_AT_MOST or "@" not in email:
+        return page(request, "sign_in", 400, wrong_email=True, email=email[:EMAIL_AT_MOST].replace("\0", ""))
+    try:
+        LinkGuard(request, email.lower()).begin()
+    except Refusal as refusal:
+        return page(request, "sign_in", refusal.status, wrong=refusal.detail, email=email)
+    sign_in_links.ask_for_link(email, clock.now())
+    return page(request, "link_sent", email=email, minutes=settings.SIGN_IN_LINK_SECONDS // 60)
+
+
+@never_cache
+@require_safe
+def open_link(request: HttpRequest, token: str) -> HttpResponse:
+    """Take the token out of the address and into a cookie, changing nothing: mail scanners open links."""
+    response = redirect("web:use-link")
+    response.set_cookie(
+        LINK_COOKIE,
+        token[:TOKEN_AT_MOST],
+        max_age=settings.SIGN_IN_LINK_SECONDS,
+        path=reverse("web:sign-in"),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def use_link(request: HttpRequest) -> HttpResponse:
+    """The button (GET), and signing in by it (POST): the link opens nothing afterwards. 410 for one that is spent."""
+    if request.method != "POST":
+        return page(request, "use_link", waiting=LINK_COOKIE in request.COOKIES)
+    try:
+        user = sign_in_links.use(request.COOKIES.get(LINK_COOKIE, ""), clock.now())
+    except Refusal as refusal:
+        return page(request, "use_link", refusal.status, waiting=False)
+    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    response = redirect("web:visits")
+    response.delete_cookie(LINK_COOKIE, path=reverse("web:sign-in"))
+    return response
 
 
 @never_cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import clock
 from accounts.refusals import Invalid, Refusal
 from notifications import follow_ups, instruments
+from web.navigation import first_page
 from web.pages import page
 from web.questions import questions, sent_answers
 
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
 SAVE, FORM = "save", "form"
 
 
+@never_cache
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """What this service is and where its documentation stands."""
-    return page(request, "home")
+    """The printed address: to the page that the signed-in begin with, and the sign-in for everybody else."""
+    name = first_page(request.user) if request.user.is_authenticated else "web:home"
+    return page(request, "home") if name == "web:home" else redirect(name)
 
 
 # The link is the whole credential: no cookie is read here, so a forged request can do nothing that whoever forges it

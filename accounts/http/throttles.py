@@ -136,6 +136,21 @@ class SignInGuard:
         self.place.give_back()
 
 
+class LinkGuard:
+    """Counts links asked for: for one account from anywhere, and from one address for whatever account."""
+
+    def __init__(self, request: HttpRequest, account: str) -> None:
+        limits = settings.SIGN_IN_LINKS
+        self.account = Window(f"link {account}", limits["account"], limits["seconds"])
+        self.place = Window(f"link from {address(request)}", limits["address"], limits["seconds"])
+
+    def begin(self) -> None:
+        """Count one, or raise `TooMany`; known and unknown accounts are counted alike."""
+        wait = max(self.account.take() or 0, self.place.take() or 0)
+        if wait:
+            raise TooMany("too_many_links", "Too many links were asked for. Wait a little.", retry_after=wait)
+
+
 def address(request: Any) -> str:
     """Where the call comes from; a /64 counts as one, since whoever has one address of it has them all."""
     text = BaseThrottle().get_ident(request) or ""

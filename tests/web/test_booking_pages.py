@@ -132,6 +132,17 @@ def test_wishes_that_cannot_be_are_marked_and_nothing_is_planned(
     assert not Plan.objects.exists()
 
 
+def test_how_to_prepare_comes_from_the_protocols_gates(ordered: Clinic, client: Client) -> None:
+    ordered.protocol.gates = ["consent", {"gate": "escort", "severity": "warn"}, "weight"]
+    ordered.protocol.save()
+    client.force_login(ordered.users["patient"])
+    form = {"course": ordered.protocol.pk, "earliest": clock.now().date() + timedelta(days=2), "times": "any"}
+    client.post(f"/patients/{ordered.patient.pk}/book/", form)
+    page = client.get(f"/plans/{Plan.objects.order_by('score')[0].pk}/").content.decode()
+    assert "Bring an adult who takes you home" in page
+    assert "You sign the consent form once" in page
+
+
 def test_without_an_order_there_is_nothing_to_book(clinic: Clinic, client: Client) -> None:
     client.force_login(clinic.users["patient"])
     page = client.get(f"/patients/{clinic.patient.pk}/book/").content.decode()

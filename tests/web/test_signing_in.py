@@ -25,7 +25,7 @@ def test_a_session_is_good_for_pages_and_api(clinic: Clinic) -> None:
     form = {"email": user.email.upper(), "password": PASSWORD, "csrfmiddlewaretoken": token}
     assert client.post("/sign-in/", form).status_code == 302
     assert client.get("/api/v1/auth/me/").json()["email"] == user.email
-    assert user.name in client.get("/").content.decode()
+    assert user.name in client.get("/sign-in/").content.decode()
     url = "/api/v1/auth/logout/"
     assert client.post(url, {}, content_type="application/json").status_code == 403
     headers = {"X-CSRFToken": client.cookies["csrftoken"].value}
