@@ -1,86 +1,114 @@
-"""Why there is no plan."""
+"""Why there is no plan: rules that stand in the way together, none of them needlessly named."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scheduler.day import Day, Need, parts
-from scheduler.search import Search, permitted
+from scheduler.suppose import DAY_RULES, SPACING_RULES, WISH_RULES, Question, Rule
+from scheduler.wording import told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
+    from collections.abc import Callable, Sequence
 
-    from scheduler.plans import Wishes
     from scheduler.treatment import Visit
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A fact that stands in the way of a plan; `session` is a sequence number or None for the whole."""
+    """A rule that stands in the way; `session` is a number in the series, None for a rule on the whole request.
+
+    `detail` is for patients, `for_staff` for those who know the clinic's words.
+    """
 
     code: str
     detail: str
-    session: int | None = None
+    session: int | None
+    for_staff: str
 
 
-def why_not(
-    visits: Sequence[Visit], days: Sequence[Day], wishes: Wishes, before: Sequence[date] = ()
-) -> tuple[Reason, ...]:
-    """Simple facts on why `plan` found nothing; () where it finds something.
+def why_not(question: Question) -> tuple[Reason, ...]:
+    """Rules because of which there is no plan; () where there is one.
 
-    First the window: shorter than the spacing needs (`too_short_window`). Then sessions that no day of the window can
-    take, by what no day offers: `closed` (opening hours, wishes), `in_past`, `patient_busy`, `no_chair`, `no_nurse`,
-    `no_prescriber`, or `no_common_time`. Else `spacing`, with the first session that cannot be reached.
+    Together they leave no plan even if no other rule held; without any one of them there would be one, if none but the
+    rest held. A rule without which alone, all others holding, there would be a plan is among them in any case. Where
+    nothing at all would help, `too_few_days`: fewer days are known than there are sessions.
     """
-    search = Search(visits, days, wishes, before)
-    if not visits or search.best_by_first_day(1):
+    if not question.asked.visits or question.possible(question.asked):
         return ()
-    shortest = _shortest(visits)
-    if shortest > (wishes.latest - wishes.earliest).days or len(visits) > len(search.window):
-        detail = f"{len(visits)} sessions need at least {shortest + 1} days from the first to the last"
-        return (Reason("too_short_window", detail),)
-    reasons: dict[Need, Reason] = {}
-    for visit, need in zip(visits, search.needs, strict=True):
-        if need not in reasons and not any(search.starts(visit.sequence - visits[0].sequence, d) for d in search.days):
-            reasons[need] = _nowhere(search, visit, need)
-    return tuple(reasons.values()) or (_unreached(search),)
+    rules = in_force(question)
+    codes = list(dict.fromkeys(Rule(rule.code) for rule in rules))
+
+    def stands(kept: Sequence[Rule]) -> bool:
+        lifted = [rule for rule in rules if rule not in kept and Rule(rule.code) not in kept]
+        return not question.possible(replace(question.asked, lifted=frozenset(lifted)))
+
+    if stands(()):
+        return (_reason(Rule("too_few_days"), question),)
+    # Kinds of rules first, then their sessions: fewer questions, and few kinds in the answer.
+    kinds = irreducible(stands, codes)
+    found = irreducible(stands, [rule for rule in rules if Rule(rule.code) in kinds])
+    return tuple(_reason(rule, question) for rule in found)
 
 
-_LACKS = (
-    ("open", "closed", "the site is not open long enough on any day wished for"),
-    ("ahead", "in_past", "every day wished for has passed"),
-    ("patient", "patient_busy", "the patient is taken on every day wished for"),
-    ("chair", "no_chair", "no fitting chair is free long enough on any day wished for"),
-    ("nurse", "no_nurse", "no nurse is on duty with room on any day wished for"),
-    ("prescriber", "no_prescriber", "no prescriber is on duty with room on any day wished for"),
-)
+def _reason(rule: Rule, question: Question) -> Reason:
+    detail, for_staff = told(rule, question)
+    return Reason(rule.code, detail, rule.session, for_staff)
 
 
-def _nowhere(search: Search, visit: Visit, need: Need) -> Reason:
-    """What every day lacks by itself, the first that holds; else that no time has everything at once."""
-    each = [(parts(day, need), permitted(day, need, search.wishes)) for day in search.days.values()]
-    for name, code, detail in _LACKS:
-        if not any(getattr(part, name) & inside for part, inside in each):
-            return Reason(code, detail, visit.sequence)
-    return Reason("no_common_time", "chair, nurse, prescriber and patient are never free together", visit.sequence)
+def in_force(question: Question) -> list[Rule]:
+    """Every rule that bears on the request; first those that are told rather than others."""
+    wishes, days = question.asked.wishes, question.days.values()
+    wished = {
+        "chair_kind": wishes.chair_kind is not None,
+        "provider": wishes.provider is not None,
+        "time_windows": bool(wishes.time_windows),
+        "weekdays": wishes.weekdays is not None,
+    }
+    idle = set()
+    if all(day.patient_free + 1 == 1 << day.slots for day in days):
+        idle.add("patient_busy")
+    if not any(opening.closed for opening in question.openings.values()):
+        idle.add("closures")
+    if not any(day.taken for day in days):
+        idle.add("bookings")
+    rules = [Rule(code) for code in WISH_RULES if wished.get(code, True)]
+    rules += [
+        Rule(code, visit.sequence) for code in SPACING_RULES for visit in question.asked.visits if _spaces(visit, code)
+    ]
+    return rules + [
+        Rule(code, visit.sequence)
+        for code in DAY_RULES
+        for visit in question.asked.visits
+        if code not in idle and (code != "chair_need" or visit.chair.kinds or visit.chair.features)
+    ]
 
 
-def _shortest(visits: Sequence[Visit]) -> int:
-    """The least days from the first of the visits to the last that gaps between these visits allow."""
-    day: dict[int, int] = {}
-    for visit in visits:
-        low = day.get(visit.sequence - 1, -1) + 1
-        if visit.gap and visit.gap.after in day:
-            low = max(low, day[visit.gap.after] + visit.gap.min_days)
-        day[visit.sequence] = low
-    return max(day.values())
+def _spaces(visit: Visit, code: str) -> bool:
+    """Whether a visit has a rule of this kind."""
+    from_previous = visit.gap is not None and visit.gap.after == visit.sequence - 1
+    return {
+        "max_gap": from_previous,
+        "min_gap": from_previous and visit.gap is not None and visit.gap.min_days > 1,
+        "window": visit.gap is not None and not from_previous,
+        "span": visit.span is not None,
+    }[code]
 
 
-def _unreached(search: Search) -> Reason:
-    """The session at which every choice of days for those before it ended."""
-    relaxed = search.relaxed
-    ended = search if relaxed is None or relaxed.furthest == len(search.visits) else relaxed
-    detail = "no day that has room keeps the days from the sessions before"
-    return Reason("spacing", detail, search.visits[ended.furthest].sequence)
+def irreducible(stands: Callable[[Sequence[Rule]], bool], rules: Sequence[Rule]) -> list[Rule]:
+    """A set of rules that stands, and would not without any one of them; in order, earlier rules rather than later.
+
+    `stands` says whether rules together stand in the way: all of `rules` do, none do not, and more never do less. The
+    way of halving is that of QuickXplain (Junker, AAAI 2004): few questions where few of many rules matter.
+    """
+
+    def look(base: list[Rule], news: bool, some: list[Rule]) -> list[Rule]:
+        if news and stands(base):
+            return []
+        if len(some) == 1:
+            return some
+        first, second = some[: len(some) // 2], some[len(some) // 2 :]
+        later = look(base + first, True, second)
+        return look(base + later, bool(later), first) + later
+
+    return look([], False, list(rules))

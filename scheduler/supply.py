@@ -23,6 +23,7 @@ from scheduler.models import (
     SiteClosure,
     TimeOff,
 )
+from scheduler.suppose import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -51,6 +52,26 @@ def supply_on(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
     window = (walltime.first_instant(first, zone), walltime.first_instant(last + walltime.DAY, zone))
     supply = _load(site.pk, first, last, window)
     return tuple(_day(supply, day, zone) for day in sorted(set(dates)))
+
+
+def closed_days(site: Site, dates: Collection[date]) -> dict[date, Opening]:
+    """The dates that closures of the site touch, with what its hours alone would be. Two queries."""
+    if not dates:
+        return {}
+    zone = ZoneInfo(site.time_zone)
+    window = (walltime.first_instant(min(dates), zone), walltime.first_instant(max(dates) + walltime.DAY, zone))
+    closures = [
+        (row.during.lower, row.during.upper) for row in SiteClosure.objects.filter(site=site, during__overlap=window)
+    ]
+    hours = _by((row.weekday, row) for row in OpeningHours.objects.filter(site=site)) if closures else {}
+    found = {}
+    for day in dates if closures else ():
+        first, slots = walltime.first_instant(day, zone), walltime.slots_in(day, zone)
+        closed = _union(closures, first, slots, inward=False)
+        if closed:
+            shifts = [walltime.shift(day, row.opens, row.closes, zone) for row in hours.get(day.weekday(), ())]
+            found[day] = Opening(_union(shifts, first, slots, inward=True), closed)
+    return found
 
 
 @dataclass(frozen=True)

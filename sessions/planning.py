@@ -10,16 +10,21 @@ from accounts.refusals import Forbidden, Invalid, Refusal, RuleBroken
 from accounts.rights import is_staff
 from scheduler import planner, treatment
 from scheduler.models import Chair, Protocol
-from scheduler.reasons import Reason, why_not
 from scheduler.walltime import local_date
 from sessions.facts import instants, site_days, zone_of
+from sessions.infeasible import Asked, explain
 from sessions.models import GONE, Order, Plan, Session
 
 if TYPE_CHECKING:
     from accounts.models import Patient, Site, User
+    from scheduler.reasons import Reason
+    from scheduler.relaxations import Relaxation
+
 
 HORIZON_DAYS = 548
 WINDOW_DAYS = 400
+# How far around the dates asked for others are looked at where there is no plan: what lies further off helps few.
+OUTLOOK_DAYS = 91
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,12 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What was found: plans ready to be booked, best first; where there is none, what stands in the way."""
+    """What was found: plans ready to be booked, best first; where there is none, what stands in the way and what would
+    do."""
 
     plans: list[Plan]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Reason, ...] = ()
+    relaxations: tuple[Relaxation, ...] = ()
 
 
 def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
@@ -54,7 +61,8 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
     days = site_days(request.site, window_of(request.wishes), request.patient, user, now)
     found = planner.plan(visits, days, request.wishes, limit=request.limit)
     if not found:
-        return Proposal([], why_not(visits, days, request.wishes))
+        asked = Asked(request.site, visits, request.wishes, request.patient)
+        return Proposal([], *explain(asked, days, outlook(request.site, request.wishes, now), user, now))
     plans = [
         Plan(
             site=request.site,
@@ -69,7 +77,7 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
         )
         for whole in found
     ]
-    return Proposal(Plan.objects.bulk_create(plans), ())
+    return Proposal(Plan.objects.bulk_create(plans))
 
 
 def fresh_plans(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[Plan]:
@@ -88,6 +96,18 @@ def phases_of(protocol: Protocol) -> tuple[treatment.Phase, ...]:
 def window_of(wishes: planner.Wishes) -> list[date]:
     """Every date of the window, in order."""
     return [wishes.earliest + timedelta(days=n) for n in range((wishes.latest - wishes.earliest).days + 1)]
+
+
+def outlook(site: Site, wishes: planner.Wishes, now: datetime) -> list[date]:
+    """The dates to look at where there is no plan: the window, and around it those that a request may ask for too."""
+    today = local_date(now, zone_of(site))
+    first = max(today, wishes.earliest - timedelta(OUTLOOK_DAYS), wishes.latest - timedelta(WINDOW_DAYS))
+    last = min(
+        wishes.latest + timedelta(OUTLOOK_DAYS),
+        wishes.earliest + timedelta(WINDOW_DAYS),
+        today + timedelta(HORIZON_DAYS),
+    )
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _visits(request: PlanRequest) -> tuple[treatment.Visit, ...]:

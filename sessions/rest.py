@@ -11,15 +11,26 @@ from accounts.refusals import Conflict, RuleBroken
 from accounts.rights import is_staff
 from scheduler import planner
 from scheduler.mending import Mended, mend
-from scheduler.reasons import why_not
 from scheduler.treatment import Visit, every_visit
 from scheduler.walltime import local_date
 from sessions.course import phases_of_series, pinned, rule_of, standing_dates, visit_at
 from sessions.facts import site_days, zone_of
+from sessions.infeasible import Asked, explain
 from sessions.models import GONE, TO_COME, Plan, Series, SeriesStatus, Session
-from sessions.planning import HORIZON_DAYS, Proposal, as_row, check_window, order_for, window_of, wishes_as_json
+from sessions.planning import (
+    HORIZON_DAYS,
+    Proposal,
+    as_row,
+    check_window,
+    order_for,
+    outlook,
+    window_of,
+    wishes_as_json,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from accounts.models import User
     from scheduler.plans import Planned, Wishes
 
@@ -96,9 +107,10 @@ def propose_rest(
     days = site_days(series.site, window_of(wishes), series.patient, user, now, leaving_out=own)
     found = planner.plan(rest.visits, days, wishes, limit=limit, before=rest.before)
     if not found:
-        return Proposal([], why_not(rest.visits, days, wishes, rest.before))
+        asked = Asked(series.site, rest.visits, wishes, series.patient, rest.before, own)
+        return Proposal([], *explain(asked, days, outlook(series.site, wishes, now), user, now))
     request = {**wishes_as_json(wishes), "sessions": sessions, "limit": limit}
-    return Proposal([kept_plan(rest, plan.sessions, plan.score, request, user, now) for plan in found], ())
+    return Proposal([kept_plan(rest, plan.sessions, plan.score, request, user, now) for plan in found])
 
 
 def check_order(rest: Rest, user: User, now: datetime) -> None:
@@ -118,22 +130,39 @@ def propose_places(session: Session, wishes: Wishes, limit: int, user: User, now
     series = session.series
     check_window(series.site, wishes, now)
     visit, before = visit_at(series, session.sequence), _dates_before(series, session.sequence)
-    dates = [day for day in window_of(wishes) if not new_problems(series, session.sequence, day)]
+    dates = _days_for(session, window_of(wishes))
     days = site_days(series.site, dates, series.patient, user, now, leaving_out=[session.pk])
     found = planner.plan([visit], days, wishes, limit=limit, before=before)
     if not found:
-        return Proposal([], why_not([visit], days, wishes, before))
+        asked = Asked(series.site, [visit], wishes, series.patient, before, [session.pk])
+        around = _days_for(session, outlook(series.site, wishes, now))
+        return Proposal([], *explain(asked, days, around, user, now))
     request = {**wishes_as_json(wishes), "sessions": None, "limit": limit}
     rest = Rest(series, before, (visit,), {session.sequence: session}, ())
-    return Proposal([kept_plan(rest, plan.sessions, plan.score, request, user, now, session) for plan in found], ())
+    return Proposal([kept_plan(rest, plan.sessions, plan.score, request, user, now, session) for plan in found])
 
 
 def new_problems(series: Series, sequence: int, day: date) -> list[planner.SpacingProblem]:
     """What of the series' spacing a session on that day would break that is kept now."""
+    return new_problems_by_day(series, sequence, [day])[day]
+
+
+def new_problems_by_day(
+    series: Series, sequence: int, days: Iterable[date]
+) -> dict[date, list[planner.SpacingProblem]]:
+    """`new_problems` of each of many days; the series is read once."""
     phases, dates = phases_of_series(series), standing_dates(series)
     known = {(each.sequence, each.code) for each in planner.check_spacing(phases, in_order(dates))}
-    found = planner.check_spacing(phases, in_order({**dates, sequence: day}))
-    return [each for each in found if (each.sequence, each.code) not in known]
+    found = {day: planner.check_spacing(phases, in_order({**dates, sequence: day})) for day in days}
+    return {
+        day: [each for each in problems if (each.sequence, each.code) not in known] for day, problems in found.items()
+    }
+
+
+def _days_for(session: Session, days: Iterable[date]) -> list[date]:
+    """The days on which a session would break nothing of its series' spacing that is kept now."""
+    problems = new_problems_by_day(session.series, session.sequence, days)
+    return [day for day in days if not problems[day]]
 
 
 def in_order(dates: dict[int, date]) -> list[date]:

@@ -16,17 +16,25 @@ if TYPE_CHECKING:
     from sessions.planning import Proposal
 
 REASONS: Final = {
-    "too_short_window": _(
-        "All visits do not fit between the first and the last day. They need some days between them."
-    ),
-    "closed": _("On the days and times that you chose, the clinic is not open long enough."),
-    "in_past": _("The days that you chose have gone by."),
+    "earliest_date": _("The first day that you chose is too late."),
+    "latest_date": _("The last day that you chose is too soon."),
+    "weekdays": _("On the weekdays that you chose there is no room."),
+    "time_windows": _("At the times of day that you chose there is no room."),
+    "provider": _("The person whom you asked for is not there, or has no time."),
+    "chair_kind": _("A place of the kind that you asked for is not free."),
+    "min_gap": _("The visits need some days between them."),
+    "max_gap": _("The visits may not be too far apart."),
+    "window": _("Some visits have to be on certain days after the first."),
+    "span": _("All visits have to be within a certain time."),
+    "closures": _("The clinic is closed on some of these days."),
+    "opening_hours": _("The clinic is not open long enough."),
     "patient_busy": _("On those days there are other visits already."),
-    "no_chair": _("No fitting place is free long enough on those days."),
-    "no_nurse": _("No nurse is free long enough on those days."),
-    "no_prescriber": _("No doctor is on duty long enough on those days."),
-    "no_common_time": _("Place, nurse and doctor are never free at the same time on those days."),
-    "spacing": _("The days between the visits cannot be kept: the right days are taken."),
+    "chair_need": _("The treatment needs a certain kind of place."),
+    "chairs": _("No fitting place is free long enough on those days."),
+    "nurses": _("No nurse is free long enough on those days."),
+    "prescribers": _("No doctor is on duty long enough on those days."),
+    "bookings": _("Other visits have the places on those days."),
+    "too_few_days": _("There are not enough days to choose from."),
 }
 
 

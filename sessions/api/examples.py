@@ -49,6 +49,42 @@ PLANS_FOR_ONE = _body(
     "Another place for one session",
     {"session": A_SESSION, "earliest_date": "2026-12-07", "latest_date": "2026-12-18", "limit": 5},
 )
+NO_PLAN = OpenApiExample(
+    "No plan: what stands in the way, and what would do",
+    value={
+        "plans": [],
+        "infeasible": {
+            "reasons": [
+                {
+                    "code": "weekdays",
+                    "detail": "You asked for Tuesdays only.",
+                    "session": None,
+                    "for_staff": "Wish: weekdays.",
+                },
+                {
+                    "code": "max_gap",
+                    "detail": "Session 2 has to follow session 1 within 4 days.",
+                    "session": 2,
+                    "for_staff": "Protocol: at most 4 days from session 1 to session 2.",
+                },
+            ],
+            "relaxations": [
+                {
+                    "codes": ["weekdays"],
+                    "change": {"preferences": {"weekdays": [1, 4]}},
+                    "detail": "Fridays too.",
+                },
+                {
+                    "codes": ["max_gap"],
+                    "change": None,
+                    "detail": "If a clinician agrees, in induction: gaps up to 3 days longer.",
+                },
+            ],
+        },
+    },
+    response_only=True,
+    status_codes=["200"],
+)
 SERIES = _body("Book a plan", {"patient": A_PATIENT, "protocol": A_PROTOCOL, "plan": A_PLAN})
 CANCEL_SERIES = _body("The patient moves away", {"reason": "Moves to another city"})
 REPLAN = _body("The rest of the course on other days", {"plan": A_PLAN})

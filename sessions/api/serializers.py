@@ -16,6 +16,7 @@ from scheduler.missed import RULES
 from scheduler.models import ChairKind
 from scheduler.planner import Wishes
 from scheduler.queries import visible_protocols, visible_providers
+from sessions.api.infeasible import InfeasibleSerializer
 from sessions.models import Order, Plan, Series, SeriesStatus, Session, SessionEvent
 from sessions.queries import visible_plans, visible_series, visible_sessions
 
@@ -313,28 +314,6 @@ class PlanSerializer(StrictModelSerializer):
             "sessions",
         ]
         read_only_fields: ClassVar = fields
-
-
-class ReasonSerializer(StrictSerializer):
-    """One fact that stands in the way of a plan; `session` is a number in the series."""
-
-    code = fields.TextField()
-    detail = fields.TextField()
-    session = fields.StrictInteger(required=False, allow_null=True)
-
-
-class RelaxationSerializer(StrictSerializer):
-    """A change of the request with which a plan exists."""
-
-    change = fields.StrictJSON(allow_null=True)
-    detail = fields.TextField()
-
-
-class InfeasibleSerializer(StrictSerializer):
-    """Why there is no plan."""
-
-    reasons = ReasonSerializer(many=True)
-    relaxations = RelaxationSerializer(many=True)
 
 
 class ProposalSerializer(StrictSerializer):

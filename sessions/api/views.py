@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -17,7 +17,7 @@ from accounts.queries import visible_patients
 from accounts.refusals import Conflict, RuleBroken
 from accounts.rights import is_staff
 from sessions import booking, holds, lifecycle, moving, orders, planning, replanning, rest
-from sessions.api import examples, filters
+from sessions.api import examples, filters, infeasible
 from sessions.api import serializers as shapes
 from sessions.api.day_verbs import DayVerbs
 from sessions.course import Consequence, consequence
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from accounts.models import Patient
+    from scheduler.plans import Wishes
 
 READS = frozenset({"list", "retrieve"})
 WITH_SITE = ("site", "patient", "series__protocol", "series__site", "series__patient__site")
@@ -85,17 +86,19 @@ class PlanViewSet(ReadRecord, PatientRecords):
     @extend_schema(
         request=shapes.PlanRequestSerializer,
         responses={200: shapes.ProposalSerializer},
-        examples=[examples.PLANS, examples.PLANS_FOR_THE_REST, examples.PLANS_FOR_ONE],
+        examples=[examples.PLANS, examples.PLANS_FOR_THE_REST, examples.PLANS_FOR_ONE, examples.NO_PLAN],
     )
     def create(self, request: Request) -> Response:
         """Find the best whole series; where there is none, say why."""
         asked = self.body(shapes.PlanRequestSerializer)
-        found = self._propose(asked)
-        infeasible = None if found.plans else {"reasons": found.reasons, "relaxations": []}
-        return Response(shapes.ProposalSerializer({"plans": found.plans, "infeasible": infeasible}).data)
+        wishes = shapes.wishes_of(asked)
+        found = self._propose(asked, wishes)
+        body, to_staff = cast("dict[str, Any]", request.data), is_staff(self.user)
+        shown = None if found.plans else infeasible.shown(found.reasons, found.relaxations, body, wishes, to_staff)
+        return Response(shapes.ProposalSerializer({"plans": found.plans, "infeasible": shown}).data)
 
-    def _propose(self, asked: dict[str, Any]) -> planning.Proposal:
-        wishes, limit, now = shapes.wishes_of(asked), asked["limit"], clock.now()
+    def _propose(self, asked: dict[str, Any], wishes: Wishes) -> planning.Proposal:
+        limit, now = asked["limit"], clock.now()
         if "series" in asked:
             return rest.propose_rest(asked["series"], wishes, asked.get("sessions"), limit, self.user, now)
         if "session" in asked:

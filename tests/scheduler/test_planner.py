@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from scheduler.day import ChairFacts, Day, Need, StaffFacts, can_keep, mask
 from scheduler.planner import Cost, Weights, WholePlan, Wishes, check_spacing, plan
-from scheduler.reasons import why_not
 from scheduler.treatment import TreatmentError, parse_phases, visits, visits_from
 from tests.scheduler import clinic
 from tests.scheduler.clinic import MONDAY, chair, day, staff, taken
@@ -163,7 +162,7 @@ def test_long_series_do_not_exhaust_the_stack() -> None:
     assert dates(found[0]) == list(range(400))
 
 
-# -- Spacing and reasons -----------------------------------------------------------------------------------------------
+# -- Spacing -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -185,36 +184,6 @@ def test_long_series_do_not_exhaust_the_stack() -> None:
 def test_spacing_of_given_dates(phases: list[dict[str, Any]], days: list[int], expected: list[tuple[int, str]]) -> None:
     found = check_spacing(parse_phases(phases), [MONDAY + timedelta(days=n) for n in days])
     assert [(problem.sequence, problem.code) for problem in found] == expected
-
-
-@pytest.mark.parametrize(
-    ("days", "more", "expected"),
-    [
-        (open_days(7, opens=(0, 4)), {}, [("closed", 1)]),
-        (open_days(7, from_slot=24), {}, [("in_past", 1)]),
-        (open_days(7, patient_free=mask(0, 3, 24)), {}, [("patient_busy", 1)]),
-        (open_days(7), {"chair_kind": "bed"}, [("no_chair", 1)]),
-        (open_days(7, nurses=()), {}, [("no_nurse", 1)]),
-        (open_days(7, nurses=(staff("n", max_acuity=0),)), {}, [("no_nurse", 1)]),
-        (open_days(7, prescribers=(staff("p", capacity=0),)), {}, [("no_prescriber", 1)]),
-        (open_days(7), {"time_windows": ((480, 495),)}, [("closed", 1)]),
-        (open_days(4), {}, [("too_short_window", None)]),
-        (open_days(7), {"weekdays": frozenset({0, 1})}, [("too_short_window", None)]),
-        (open_days(8), {"weekdays": frozenset({0, 1})}, [("spacing", 2)]),
-        (open_days(8, nurses=(staff("n", capacity=0),)), {"weekdays": frozenset({0, 1})}, [("no_nurse", 1)]),
-        (
-            open_days(7, nurses=(staff("n", on_duty=mask(0, 12, 24)),), patient_free=mask(12, 24, 24)),
-            {},
-            [("no_common_time", 1)],
-        ),
-        (open_days(7), {}, []),
-    ],
-)
-def test_reasons(days: list[Day], more: dict[str, Any], expected: list[tuple[str, int | None]]) -> None:
-    three = visits(parse_phases([short(previous(2, 3, 4), 3)]))
-    found = plan(three, days, wishes(days, **more))
-    assert [(reason.code, reason.session) for reason in why_not(three, days, wishes(days, **more))] == expected
-    assert bool(found) == (not expected)
 
 
 # -- Every choice tried by hand ----------------------------------------------------------------------------------------
@@ -315,7 +284,6 @@ def test_plan_is_the_best_of_all_choices(seed: int) -> None:
     truth = clinic.best_by_hand(phases, days, needs, wished, before)
     found = plan(to_place, days, wished, limit=10, before=before)
     assert bool(found) == (truth is not None)
-    assert bool(why_not(to_place, days, wished, before)) == (truth is None)
     for item in found:
         check_everything(item, phases, days, wished, before)
     assert len({(item.sessions[0].date, item.sessions[0].start) for item in found}) == len(found)

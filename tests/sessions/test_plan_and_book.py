@@ -207,14 +207,6 @@ def test_the_sixth_hold_is_too_many(desk: APIClient, clinic: Clinic) -> None:
     assert (answers[5].status_code, answers[5].json()["code"]) == (429, "too_many_holds")
 
 
-def test_no_plan_says_why(desk: APIClient, clinic: Clinic) -> None:
-    answer = desk.post("/api/v1/plans/", asked(clinic, latest_date=ahead(4)))
-    assert answer.status_code == 200
-    assert answer.json()["plans"] == []
-    assert answer.json()["infeasible"]["reasons"][0]["code"] == "too_short_window"
-    assert answer.json()["infeasible"]["relaxations"] == []
-
-
 def test_a_patient_plans_and_books_only_under_an_order(clinic: Clinic, api: Any) -> None:
     patient = api(clinic.users["patient"])
     refused = patient.post("/api/v1/plans/", asked(clinic))

@@ -65,7 +65,7 @@ def test_no_plan_says_why_and_one_tap_tries_again(ordered: Clinic, visitor: Visi
     page.get_by_label("Sunday").check()
     page.get_by_role("button", name="Find plans").click()
     page.get_by_role("heading", name="No plan fits these wishes").wait_for()
-    assert page.get_by_text("the clinic is not open long enough").is_visible()
+    assert page.get_by_text("On the weekdays that you chose there is no room").is_visible()
     assert page.get_by_label("Sunday").is_checked()
     page.get_by_role("button", name="Any day of the week").click()
     page.get_by_role("heading", name=re.compile("to fit all 6 visits")).wait_for()
