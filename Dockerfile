@@ -1,4 +1,4 @@
-# The service's image: web server, worker and beat run from it, each with its own command (see docker-compose.yml).
+# The service's image: web server, worker, beat and clock run from it, each with its own command (see docker-compose.yml).
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build

@@ -199,6 +199,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 5, "socket_connect_timeout": 2}
 TICK_SECONDS = env.float("TICK_SECONDS", default=5.0)
 SWEEP_SECONDS = 600
+CLOCK_SECONDS = env.float("CLOCK_SECONDS", default=1.0)
 CELERY_BEAT_SCHEDULE = {
     "idempotency-keys": {"task": "accounts.forget_expired_keys", "schedule": 3600.0, "options": {"expires": 600}},
     "changes": {"task": "sessions.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS * 0.9}},

@@ -184,7 +184,7 @@ class Supervisor:
         stamp.write_text(state)
 
     def start_service(self, environment: dict[str, str]) -> None:
-        """Web server, worker and beat."""
+        """Web server, worker, beat and the second clock."""
         assert self.listener is not None
         fd = self.listener.fileno()
         web = f"gunicorn config.wsgi --bind fd://{fd} --worker-class gthread --workers 2 --threads 4 --preload".split()
@@ -195,6 +195,7 @@ class Supervisor:
             *["worker", "--loglevel", "INFO", "--concurrency", "2", "--without-gossip", "--without-mingle"],
         ]
         worker += ["--include", "config.pool"]
+        clock = ["manage", "clock"]
         beat = [*celery, "beat", "--loglevel", "INFO", "--schedule", str(self.data / "beat"), "--pidfile="]
 
         def part(title: str, name: str, words: list[str], seconds: float, at_our_death: signal.Signals) -> Part:
@@ -213,6 +214,7 @@ class Supervisor:
         self.begin(part("The worker", "worker", worker, 10, signal.SIGKILL))
         self.begin(part("The web server", "web", web, 8, signal.SIGTERM))
         self.begin(part("The beat", "beat", beat, 5, signal.SIGTERM))
+        self.begin(part("The clock", "clock", clock, 5, signal.SIGTERM))
 
     def wait_for_service(self, environment: dict[str, str]) -> None:
         """Until web server and worker answer, however long the parts need; says so where that is long."""

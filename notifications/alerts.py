@@ -1,41 +1,167 @@
-"""Red flags for clinicians: raised with the answer that shows them, owned by whoever is on call, acknowledged once."""
+"""Red flags for clinicians: raised with the answer that shows them, passed on until somebody owns them, closed by hand.
+
+An alert and the message that tells of it are written in the transaction that stores its cause. While nobody
+acknowledges it, it climbs the ladder (`on_call.told_at`): the clinician on call, then the site's creator as well, then
+everybody who treats there, again and again. Nothing but a person ends it.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 
 from accounts import clock
 from accounts.refusals import Conflict
-from notifications.models import Alert, AlertStatus, FollowUp
+from notifications import on_call, red_flags
+from notifications.models import Alert, AlertLevel, AlertStatus, FlagRule, FollowUp, Message
+from sessions.models import Series, SeriesStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
+    from decimal import Decimal
     from uuid import UUID
 
     from accounts.models import User
-    from notifications.instruments import Flag
+
+BATCH = 100
+# A task that may wait a day wakes nobody at night: it stands on the list, and is told only once it has waited too long.
+TOLD_AT_ONCE = (AlertLevel.HIGH, AlertLevel.URGENT, AlertLevel.EMERGENCY)
+URGENT = (AlertLevel.URGENT, AlertLevel.EMERGENCY)
 
 
-def raise_alerts(follow_up: FollowUp, flags: Iterable[Flag]) -> list[Alert]:
-    """Write one open alert for each kind of flag, owned by the site's clinician on call; one that is there stays.
+def rules_in_force(organization_id: UUID) -> dict[str, red_flags.Rule]:
+    """The rules by kind, as the organization has them."""
+    found = dict(red_flags.rules())
+    for own in FlagRule.objects.filter(organization=organization_id):
+        if own.kind in found:
+            values = (own.level, own.at_least, own.act_minutes, own.escalate_minutes)
+            found[own.kind] = red_flags.changed(found[own.kind], *values)
+    return found
 
-    Call it in the transaction that stores the answers, so that no answer is kept without its alert.
+
+def raise_for_answers(follow_up: FollowUp, now: datetime) -> list[Alert]:
+    """Raise what the stored answers call for; `score` and `answers` are set. Call it where they are stored.
+
+    So no answer is kept without its alerts, and no alert without the message that tells of it.
     """
-    owner = follow_up.session.site.on_call_id
-    alerts = [
-        Alert(
-            patient_id=follow_up.patient_id,
-            session_id=follow_up.session_id,
-            follow_up=follow_up,
-            kind=flag.kind,
-            level=flag.level,
-            owner_id=owner,
-        )
-        for flag in flags
-    ]
-    return Alert.objects.bulk_create(alerts, ignore_conflicts=True)
+    assert follow_up.answers is not None
+    assert follow_up.score is not None
+    answered = red_flags.Answered(
+        follow_up.instrument, follow_up.answers, follow_up.score, follow_up.hours_after, _score_before(follow_up)
+    )
+    in_force = rules_in_force(follow_up.session.site.organization_id)
+    met = red_flags.raised(answered, list(in_force.values()))
+    for rule in met:
+        if rule.holds_series:
+            _hold(follow_up.session.series_id)
+    return _raise(met, now, follow_up=follow_up)
+
+
+def _score_before(follow_up: FollowUp) -> Decimal | None:
+    """What the patient scored the time before by the same instrument."""
+    earlier = FollowUp.objects.filter(
+        patient=follow_up.patient_id, instrument=follow_up.instrument, answered_at__isnull=False
+    )
+    last = earlier.exclude(id=follow_up.id).order_by("-answered_at", "-id").first()
+    return last.score if last else None
+
+
+def raise_about(message: Message, kind: str, now: datetime | None = None) -> list[Alert]:
+    """Raise the task for what became of a message, by the rule of that kind."""
+    rule = rules_in_force(message.session.site.organization_id)[kind]
+    return _raise([rule], now or clock.now(), message=message)
+
+
+def _raise(
+    rules: Iterable[red_flags.Rule], now: datetime, follow_up: FollowUp | None = None, message: Message | None = None
+) -> list[Alert]:
+    """Write one open alert for each rule, with whoever is on call as its owner, and what tells of it."""
+    cause = follow_up or message
+    assert cause is not None
+    owner = on_call.on_call(cause.session.site, now)
+    made = []
+    for rule in rules:
+        values = {
+            "patient_id": cause.patient_id,
+            "session_id": cause.session_id,
+            "level": rule.level,
+            "owner": owner,
+            "created_at": now,
+            "act_by": now + timedelta(minutes=rule.act_minutes),
+            "escalate_at": now + timedelta(minutes=rule.escalate_minutes),
+        }
+        alert, new = Alert.objects.get_or_create(follow_up=follow_up, message=message, kind=rule.kind, defaults=values)
+        if new:
+            made.append(alert)
+            if alert.level in TOLD_AT_ONCE:
+                _tell(alert, now, now + timedelta(minutes=rule.escalate_minutes))
+    return made
+
+
+def _tell(alert: Alert, now: datetime, until: datetime) -> None:
+    """Write what tells of the alert, to everybody of its present step by each of their channels."""
+    urgent = alert.level in URGENT
+    Message.objects.bulk_create(
+        [
+            Message(
+                session_id=alert.session_id,
+                patient_id=alert.patient_id,
+                alert=alert,
+                recipient=person,
+                kind=f"alert_{alert.step}",
+                rule=f"red_flags: {alert.kind}",
+                channel=channel,
+                speaks_of=alert.created_at,
+                due_at=now,
+                try_at=now,
+                # A later word about the same alert does not make this one stale: it may be the one that is read.
+                not_after=max(until, now + timedelta(hours=1)),
+                urgent=urgent,
+            )
+            for person in on_call.told_at(alert.step, alert.session.site, now)
+            for channel in on_call.channels_of(person)
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def escalate(now: datetime) -> int:
+    """Pass on every open alert whose time has come, one step further; how many."""
+    count = 0
+    while True:
+        with transaction.atomic():
+            late = list(
+                Alert.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+                .filter(status=AlertStatus.OPEN, escalate_at__lte=now)
+                .select_related("session__site")
+                .order_by("escalate_at")[:BATCH]
+            )
+            rules = {alert.session.site.organization_id: None for alert in late}
+            in_force = {organization: rules_in_force(organization) for organization in rules}
+            for alert in late:
+                _pass_on(alert, in_force[alert.session.site.organization_id].get(alert.kind), now)
+        count += len(late)
+        if len(late) < BATCH:
+            return count
+
+
+def _pass_on(alert: Alert, rule: red_flags.Rule | None, now: datetime) -> None:
+    minutes = rule.escalate_minutes if rule else red_flags.rules()["no_answer"].escalate_minutes
+    alert.step += 1
+    alert.owner = on_call.on_call(alert.session.site, now)
+    alert.escalate_at = now + timedelta(minutes=minutes)
+    alert.save(update_fields=["step", "owner", "escalate_at"])
+    _tell(alert, now, alert.escalate_at)
+
+
+def _hold(series_id: UUID) -> None:
+    """Nothing more of the series is given before a prescriber has released it."""
+    Series.objects.filter(id=series_id, status__in=[SeriesStatus.ACTIVE, SeriesStatus.NEEDS_REVIEW]).update(
+        status=SeriesStatus.ON_HOLD
+    )
 
 
 @transaction.atomic
@@ -43,17 +169,48 @@ def acknowledge(alert_id: UUID, user: User) -> Alert:
     """Make `user` the owner of an open alert. Conflict `already_done` with `by` and `at` where somebody was first."""
     alert = Alert.objects.select_for_update(no_key=True).get(id=alert_id)
     refuse_if_acknowledged(alert)
+    _own(alert, user)
+    alert.save(update_fields=["status", "owner", "acknowledged_at", "escalate_at"])
+    return alert
+
+
+def _own(alert: Alert, user: User) -> None:
     alert.status, alert.owner, alert.acknowledged_at = AlertStatus.ACKNOWLEDGED, user, clock.now()
-    alert.save(update_fields=["status", "owner", "acknowledged_at"])
+    alert.escalate_at = None
+
+
+@transaction.atomic
+def close(alert_id: UUID, user: User, outcome: str) -> Alert:
+    """End an alert with what was done (`outcome`, not empty); one that nobody owned is `user`'s first.
+
+    Conflict `already_done` with `by` and `at` where it is closed.
+    """
+    alert = Alert.objects.select_for_update(no_key=True).get(id=alert_id)
+    refuse_if_closed(alert)
+    if alert.status == AlertStatus.OPEN:
+        _own(alert, user)
+    alert.status, alert.closed_by, alert.closed_at, alert.outcome = AlertStatus.CLOSED, user, clock.now(), outcome
+    alert.save()
     return alert
 
 
 def refuse_if_acknowledged(alert: Alert) -> None:
     """Conflict `already_done` with `by` and `at` where somebody has acknowledged the alert."""
-    if alert.status == AlertStatus.ACKNOWLEDGED:
+    if alert.status != AlertStatus.OPEN:
         raise Conflict(
             "already_done",
             "This alert is acknowledged already.",
             by=str(alert.owner_id),
             at=alert.acknowledged_at.isoformat() if alert.acknowledged_at else None,
+        )
+
+
+def refuse_if_closed(alert: Alert) -> None:
+    """Conflict `already_done` with `by` and `at` where somebody has closed the alert."""
+    if alert.status == AlertStatus.CLOSED:
+        raise Conflict(
+            "already_done",
+            "This alert is closed already.",
+            by=str(alert.closed_by_id),
+            at=alert.closed_at.isoformat() if alert.closed_at else None,
         )

@@ -3,105 +3,44 @@
 A row is claimed under a lease (`due` to `sending`, `attempts` + 1), handed over, and finished by whoever holds that
 attempt. The mark `handed_over_at` is committed before the channel is called, and the channel is called outside any
 transaction. So a worker that dies leaves either no mark, and the row is due again once its lease has run out, or a
-mark, and the row is `unknown`: perhaps said, never said again by itself. All times are the database's.
+mark. Then a provider that keeps keys is asked again and drops a repeat; elsewhere the row is `unknown`: perhaps said,
+never said again by itself, unless it is `urgent` (an alert), which is said twice rather than not at all. All times are
+the database's. The statements are in `delivery_sql.py`.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
-from notifications import texts
+from notifications import delivery_sql as sql
+from notifications import failures, telling
 from notifications.channels import Channel, NotSent, Permanent, Temporary, Text, Unclear, open_channel
 from notifications.models import Message, MessageStatus
-from notifications.reconcile import address, why_not
-from sessions.models import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
-    from uuid import UUID
 
 logger = logging.getLogger(__name__)
 
-# Small, so that a server that answers nobody holds up a worker for a minute at most.
-BATCH = 10
+BATCH = 50
+# After so much of the lease the rest of a slow batch is given back, so that no row is taken for a dead worker's, and
+# the worker looks for what is urgent.
+SHARE_OF_LEASE = 1 / 3
 FIRST_PAUSE_SECONDS = 10
 PAUSE_GROWS = 4
 LONGEST_PAUSE_SECONDS = 3600
-
-CLAIM = """
-WITH picked AS MATERIALIZED (
-    SELECT id FROM notifications_message WHERE status = 'due' AND try_at <= now() AND not_after > now()
-     ORDER BY not_after, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-)
-UPDATE notifications_message m
-   SET status = 'sending', attempts = attempts + 1, lease_until = now() + %s * interval '1 second',
-       handed_over_at = NULL
-  FROM picked WHERE m.id = picked.id RETURNING m.id, m.attempts, m.channel, m.not_after
-"""
-
-# The lease begins anew here, so that the last of a slow batch has as long for its call as the first.
-MARK = """
-UPDATE notifications_message SET handed_over_at = now(), lease_until = now() + %s * interval '1 second'
- WHERE id = %s AND attempts = %s AND status = 'sending' AND not_after > now()
-"""
-
-# `unknown` may still become `sent`: only the worker that handed the row over can say so, however late it is.
-SENT = """
-UPDATE notifications_message
-   SET status = 'sent', sent_at = now(), reference = %s, reason = '', lease_until = NULL
- WHERE id = %s AND attempts = %s AND status IN ('sending', 'unknown')
-"""
-
-SETTLE = """
-UPDATE notifications_message SET status = %s, reason = %s, lease_until = NULL
- WHERE id = %s AND attempts = %s AND status = 'sending'
-"""
-
-# However long the pause, half of what is left of the window at most: the last try is not one that comes too late.
-AGAIN = """
-UPDATE notifications_message
-   SET status = 'due', reason = %s, lease_until = NULL, handed_over_at = NULL,
-       try_at = now() + least(%s * interval '1 second', greatest(not_after - now(), interval '0') / 2)
- WHERE id = %s AND attempts = %s AND status = 'sending'
-"""
-
-EXPIRE = """
-WITH picked AS MATERIALIZED (
-    SELECT id FROM notifications_message WHERE status = 'due' AND not_after <= now()
-     FOR NO KEY UPDATE SKIP LOCKED
-)
-UPDATE notifications_message m SET status = 'skipped', reason = 'expired' FROM picked WHERE m.id = picked.id
-"""
-
-REAP = """
-WITH picked AS MATERIALIZED (
-    SELECT id FROM notifications_message WHERE status = 'sending' AND lease_until < now()
-     FOR NO KEY UPDATE SKIP LOCKED
-)
-UPDATE notifications_message m
-   SET lease_until = NULL, try_at = now(),
-       status = CASE WHEN handed_over_at IS NOT NULL THEN 'unknown' WHEN attempts >= %s THEN 'failed' ELSE 'due' END,
-       reason = CASE WHEN handed_over_at IS NOT NULL THEN 'handed over when the worker died'
-                     ELSE 'the worker died before it was handed over' END
-  FROM picked WHERE m.id = picked.id
-"""
-
-WAITING = """
-SELECT count(*) FROM (
-    SELECT 1 FROM notifications_message WHERE status = 'due' AND try_at <= now() AND not_after > now() LIMIT %s
-) AS listed
-"""
-
-OLDEST = """
-SELECT extract(epoch FROM now() - min(try_at)) FROM notifications_message WHERE status = 'due' AND not_after > now()
-"""
+# A call to a person in need waits for nobody's back-off.
+URGENT_PAUSE_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,92 +51,137 @@ class Claimed:
     attempt: int
     channel: str
     not_after: datetime
+    urgent: bool = False
 
 
-def claim(limit: int = BATCH) -> list[Claimed]:
-    """Take up to `limit` due rows, those whose window closes first, for LEASE_SECONDS."""
+def claim(limit: int = BATCH, *, urgent: bool = False) -> list[Claimed]:
+    """Take up to `limit` due rows for LEASE_SECONDS, those whose window closes first; with `urgent` only such."""
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [limit, settings.LEASE_SECONDS])
+        cursor.execute(sql.CLAIM_URGENT if urgent else sql.CLAIM, [limit, settings.LEASE_SECONDS])
         return sorted((Claimed(*row) for row in cursor.fetchall()), key=lambda row: (row.not_after, row.id))
 
 
 def send_batch(limit: int = BATCH) -> int:
-    """Claim a batch and bring every row of it to an end; how many rows it had."""
-    claimed = claim(limit)
+    """Claim a batch, of urgent rows if there are any, and bring every row of it to an end; how many rows it had."""
+    return send_urgent(limit) or _send(claim(limit))
+
+
+def send_urgent(limit: int = BATCH) -> int:
+    """The same for urgent rows alone."""
+    return _send(claim(limit, urgent=True))
+
+
+def _send(claimed: Sequence[Claimed]) -> int:
+    if not claimed:
+        return 0
+    until = time.monotonic() + max(1.0, settings.LEASE_SECONDS * SHARE_OF_LEASE)
+    known = telling.load([row.id for row in claimed])
     for name in {row.channel for row in claimed}:
         with closing(open_channel(name)) as channel:
             for row in claimed:
-                if row.channel == name:
-                    deliver(row, channel)
+                if row.channel != name:
+                    continue
+                if time.monotonic() < until:
+                    deliver(row, channel, known.get(row.id))
+                else:
+                    _run(sql.RELEASE, row.id, row.attempt)
     return len(claimed)
 
 
-def deliver(row: Claimed, channel: Channel) -> None:
-    """Hand over one claimed row and write what became of it; whatever goes wrong, other rows are not touched."""
+def deliver(row: Claimed, channel: Channel, known: telling.Telling | None = None) -> None:
+    """Hand over one claimed row and write what became of it; whatever goes wrong, other rows are not touched.
+
+    `known` is the row as it was read with its batch; what has changed since is found and read again.
+    """
     said = None
     try:
         channel.prepare()
-        said = hand_over(row)
+        said = hand_over(row, channel.keeps_keys, known)
         reference = channel.send(*said, row.id) if said else ""
     except NotSent as error:
-        _not_sent(row, error)
+        _not_sent(row, error, channel.keeps_keys)
     except Exception as error:
         # The text of an error may hold an address or what was written to it, so its kind alone is kept.
         logger.error("message %s: %s", row.id, type(error).__name__)
         reason = f"a fault of ours ({type(error).__name__})"
-        _not_sent(row, Unclear(reason) if said else Temporary(reason))
+        _not_sent(row, Unclear(reason) if said else Temporary(reason), channel.keeps_keys)
     else:
         if said:
-            _run(SENT, reference[:200], row.id, row.attempt)
+            _run(sql.SENT, reference[:200], row.id, row.attempt)
 
 
-def hand_over(row: Claimed) -> tuple[Text, str] | None:
+def hand_over(row: Claimed, keeps_keys: bool = False, known: telling.Telling | None = None) -> tuple[Text, str] | None:
     """Text and address of a claimed row, its mark committed: from here on it may have been said. None: nothing to say.
 
-    Asked under the session's lock, which everything that changes the session takes too: either the change came first
-    and is seen here, or it comes after the mark and can see that.
+    The mark takes the session's lock, which everything that changes the session takes too, and finds the row only if
+    nothing has changed since it was read: either the change came first, and the row is read and judged again, or it
+    comes after the mark and can see that.
     """
-    with transaction.atomic():
-        session = (
-            Session.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("site", "patient")
-            .get(messages=row.id)
-        )
-        message = Message.objects.select_related("follow_up").get(id=row.id)
-        message.session = session
-        reason = why_not(session, message)
-        to = address(session.patient, message.channel)
-        if not reason and not to:
+    for found in (known, None, None):
+        message = found or telling.load([row.id])[row.id]
+        reason = message.why_not()
+        if not reason and not message.address:
             raise Permanent("no_address")
-        text = texts.compose(message)
-        if not reason and _run(MARK, settings.LEASE_SECONDS, row.id, row.attempt):
-            return text, to
-        # Where the mark found nothing: its time is over, or the lease was, and then this finds nothing either.
-        _run(SETTLE, MessageStatus.SKIPPED, reason or "expired", row.id, row.attempt)
-        return None
+        text = message.text() if not reason else None
+        if text and _mark(row, message, keeps_keys):
+            return text, message.address
+        if reason and _run(sql.SETTLE, MessageStatus.SKIPPED, reason, row.id, row.attempt):
+            return None
+        if _run(sql.TOO_LATE, row.id, row.attempt) or not _held(row):
+            return None
+    raise Temporary("it changed again and again")
 
 
 def expire() -> int:
     """Skip what is due and came too late; how many rows."""
-    return _run(EXPIRE)
+    return _run(sql.EXPIRE)
 
 
 def reap() -> int:
-    """Make rows whose worker is gone (its lease ran out) `due` again, or `unknown` where they were handed over."""
-    return _run(REAP, settings.SEND_ATTEMPTS_AT_MOST)
+    """Free rows whose worker is gone (its lease ran out): `due` again, or `unknown` where nobody can tell; how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql.REAP, [settings.SEND_ATTEMPTS_AT_MOST])
+        ended = cursor.fetchall()
+    for message_id, status in ended:
+        if status == MessageStatus.FAILED:
+            failures.given_up(message_id)
+    return len(ended)
+
+
+def reconcile_outcome(reference: str, outcome: str, reason: str = "") -> bool:
+    """Take a provider's word about a message, by the provider's id or our own; whether anything changed.
+
+    `outcome` is `sent`, `delivered` or `failed`. A status only moves forward (unknown, sent, then delivered or failed),
+    so that words that come twice, late or out of order change nothing, nor do words about what we do not know.
+    """
+    values = {"reference": reference, "id": _as_id(reference), "status": outcome, "reason": reason[:200]}
+    with connection.cursor() as cursor:
+        cursor.execute(sql.OUTCOME, values | {"before": sql.BEFORE[outcome]})
+        changed = [row[0] for row in cursor.fetchall()]
+    for message_id in changed:
+        if outcome == MessageStatus.FAILED:
+            failures.given_up(message_id)
+    return bool(changed)
+
+
+def _as_id(reference: str) -> UUID | None:
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None
 
 
 def waiting(at_most: int) -> int:
     """How many rows are due by now, counted up to `at_most`."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITING, [at_most])
+        cursor.execute(sql.WAITING, [at_most])
         return int(cursor.fetchone()[0])
 
 
-def oldest_waiting_seconds() -> float:
+def oldest_waiting_seconds(*, urgent: bool = False) -> float:
     """For how long the longest waiting row has been due; 0 where none is. The one figure that shows a stall."""
     with connection.cursor() as cursor:
-        cursor.execute(OLDEST)
+        cursor.execute(sql.OLDEST_URGENT if urgent else sql.OLDEST)
         return max(0.0, float(cursor.fetchone()[0] or 0))
 
 
@@ -207,18 +191,37 @@ def pause_seconds(attempt: int) -> float:
     return pause * random.uniform(1, 1.2)
 
 
-def _not_sent(row: Claimed, error: NotSent) -> None:
+def _not_sent(row: Claimed, error: NotSent, keeps_keys: bool) -> None:
     reason = error.reason[:200]
     logger.info("message %s: %s", row.id, reason)
-    if isinstance(error, Unclear):
-        _run(SETTLE, MessageStatus.UNKNOWN, reason, row.id, row.attempt)
+    if isinstance(error, Unclear) and not keeps_keys and not row.urgent:
+        _run(sql.SETTLE, MessageStatus.UNKNOWN, reason, row.id, row.attempt)
     elif isinstance(error, Permanent) or row.attempt >= settings.SEND_ATTEMPTS_AT_MOST:
-        _run(SETTLE, MessageStatus.FAILED, reason, row.id, row.attempt)
+        if _run(sql.SETTLE, MessageStatus.FAILED, reason, row.id, row.attempt):
+            failures.given_up(row.id)
     else:
-        _run(AGAIN, reason, pause_seconds(row.attempt), row.id, row.attempt)
+        _run(sql.AGAIN, reason, _pause(row, error), row.id, row.attempt)
 
 
-def _run(statement: str, *values: str | int | float | UUID) -> int:
+def _pause(row: Claimed, error: NotSent) -> float:
+    """Until the next try: what the provider asked for if it did, in seconds; never less than our own."""
+    own = min(pause_seconds(row.attempt), URGENT_PAUSE_SECONDS) if row.urgent else pause_seconds(row.attempt)
+    asked = error.retry_after if isinstance(error, Temporary) else None
+    return max(own, asked or 0.0)
+
+
+def _mark(row: Claimed, message: telling.Telling, keeps_keys: bool) -> bool:
+    values = message.seen | {"lease": settings.LEASE_SECONDS, "keyed": keeps_keys, "id": row.id, "attempt": row.attempt}
+    with connection.cursor() as cursor:
+        cursor.execute(sql.MARK, values)
+        return cursor.rowcount == 1
+
+
+def _held(row: Claimed) -> bool:
+    return Message.objects.filter(id=row.id, attempts=row.attempt, status=MessageStatus.SENDING).exists()
+
+
+def _run(statement: str, *values: str | int | float | UUID | datetime | None) -> int:
     """Run one statement and return how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.refusals import Conflict, Gone, Invalid, NotFound
 from notifications import alerts, follow_links, instruments
 from notifications.models import FollowUp, FollowUpDraft, FollowUpLink
-from sessions.models import SessionStatus
+from sessions.models import TO_COME, SessionStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,7 +66,7 @@ def answer_follow_up(token: str, answers: object, now: datetime, version: str | 
     follow_up.score, follow_up.band = scored.score, scored.band
     follow_up.save(update_fields=["answers", "answered_at", "score", "band", "form_version"])
     FollowUpDraft.objects.filter(follow_up=follow_up).delete()
-    alerts.raise_alerts(follow_up, instruments.flags(follow_up.instrument, taken))
+    alerts.raise_for_answers(follow_up, now)
     return follow_up
 
 
@@ -115,7 +115,8 @@ def _find(token: str, among: QuerySet[FollowUp]) -> FollowUp:
 def _refuse_unless_open(follow_up: FollowUp, now: datetime) -> None:
     if now >= follow_up.expires_at:
         raise Gone("expired", "The time to answer this is over.")
-    if follow_up.session.status not in ASKED_AFTER:
+    before = follow_up.anchor == "before_session"
+    if follow_up.session.status not in (TO_COME if before else ASKED_AFTER):
         raise Conflict("not_asked", "There is nothing to answer about this visit.")
 
 

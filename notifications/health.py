@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 PING_SECONDS = 2
 BEAT_SILENT_SECONDS = 60
 MESSAGES_LATE_SECONDS = 120
+ALERTS_LATE_SECONDS = 60
 
 
 @require_safe
@@ -86,5 +87,8 @@ def _beat() -> str:
 
 
 def _messages() -> str:
+    late = delivery.oldest_waiting_seconds(urgent=True)
+    if late >= ALERTS_LATE_SECONDS:
+        return f"the oldest alert has been due for {int(late)} s"
     late = delivery.oldest_waiting_seconds()
     return "ok" if late < MESSAGES_LATE_SECONDS else f"the oldest has been due for {int(late)} s"

@@ -22,7 +22,7 @@ from accounts import clock
 from accounts.models import Site
 from notifications import delivery
 from notifications.models import Alert, AlertLevel, AlertStatus, Message, MessageStatus
-from notifications.tasks import BEAT
+from notifications.tasks import BEAT, CLOCK
 from scheduler.walltime import DAY, first_instant, local_date
 from sessions.models import Session, SessionStatus
 
@@ -67,7 +67,7 @@ def may_read(request: HttpRequest) -> bool:
 def figures(now: datetime) -> list[Figure]:
     """All figures; where the database does not answer, that alone."""
     try:
-        found = [_oldest(), _messages(now), _beat(), _alerts(), _sessions(now)]
+        found = [*_oldest(), _messages(now), _seen(BEAT), _seen(CLOCK), _alerts(), _sessions(now)]
     except DatabaseError:
         found = []
     up = Figure("infusion_database_up", "Whether the database answers.", [("", float(bool(found)))])
@@ -83,9 +83,12 @@ def as_text(found: Iterable[Figure]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _oldest() -> Figure:
-    seconds = delivery.oldest_waiting_seconds()
-    return Figure("infusion_message_waiting_seconds", "For how long the oldest message has been due.", [("", seconds)])
+def _oldest() -> list[Figure]:
+    every, urgent = delivery.oldest_waiting_seconds(), delivery.oldest_waiting_seconds(urgent=True)
+    return [
+        Figure("infusion_message_waiting_seconds", "For how long the oldest message has been due.", [("", every)]),
+        Figure("infusion_alert_waiting_seconds", "For how long the oldest alert's has been due.", [("", urgent)]),
+    ]
 
 
 def _messages(now: datetime) -> Figure:
@@ -96,11 +99,11 @@ def _messages(now: datetime) -> Figure:
     )
 
 
-def _beat() -> Figure:
+def _seen(name: str) -> Figure:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM now() - at) FROM notifications_heartbeat WHERE name = %s", [BEAT])
+        cursor.execute("SELECT extract(epoch FROM now() - at) FROM notifications_heartbeat WHERE name = %s", [name])
         samples = [("", float(row[0])) for row in cursor.fetchall()]
-    return Figure("infusion_beat_age_seconds", "Since when the last tick was; absent before the first.", samples)
+    return Figure(f"infusion_{name}_age_seconds", "Since when its last tick was; absent before the first.", samples)
 
 
 def _alerts() -> Figure:

@@ -9,8 +9,25 @@ from django.db.models import Q
 
 from accounts import clock
 from accounts.ids import uuid7
-from accounts.models import Channel, Patient, User
+from accounts.models import Channel, Patient, Site, User
+from notifications.alert_models import Alert, AlertLevel, AlertStatus, FlagRule, OnCallShift, Pager, Roster
 from sessions.models import Session
+
+__all__ = [
+    "Alert",
+    "AlertLevel",
+    "AlertStatus",
+    "FlagRule",
+    "FollowUp",
+    "Heartbeat",
+    "Message",
+    "MessagePlan",
+    "MessageStatus",
+    "OnCallShift",
+    "Pager",
+    "Reconciled",
+    "Roster",
+]
 
 
 class MessageStatus(models.TextChoices):
@@ -26,12 +43,17 @@ class MessageStatus(models.TextChoices):
 
 
 class FollowUp(models.Model):
-    """One questionnaire after a session, asked by a link and answered once."""
+    """One questionnaire after a session, asked by a link and answered once.
+
+    Asked `hours_after` its `anchor`: the discharge from the session, or the end of its series (`series_end`); or so
+    many hours before the session begins (`before_session`).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="follow_ups")
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="follow_ups")
     instrument = models.CharField(max_length=30)
+    anchor = models.CharField(max_length=15, default="discharge")
     hours_after = models.PositiveIntegerField()
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -44,7 +66,7 @@ class FollowUp(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["session", "instrument", "hours_after"], name="follow_up_once"),
+            models.UniqueConstraint(fields=["session", "instrument", "anchor", "hours_after"], name="follow_up_once"),
             models.CheckConstraint(
                 condition=Q(answered_at__isnull=True, answers__isnull=True)
                 | Q(answered_at__isnull=False, answers__isnull=False),
@@ -81,13 +103,22 @@ class FollowUpDraft(models.Model):
 
 
 class Message(models.Model):
-    """One thing to be said to one patient by one channel. Its key is (session, kind, channel, start it speaks of)."""
+    """One thing to be said to one person by one channel: to the patient, or of an alert to a clinician (`recipient`).
+
+    A patient's has the key (session, kind, channel, start that it speaks of), an alert's (alert, kind, channel,
+    recipient). `rule` says by which rule it is said, `told_with` in which other message it was said along. What is
+    `urgent` goes before everything else. `keyed` is set at the hand-over: the provider knows a repeat by the row's id.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="messages")
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="messages")
     follow_up = models.ForeignKey(FollowUp, on_delete=models.PROTECT, related_name="messages", null=True, blank=True)
+    alert = models.ForeignKey("Alert", on_delete=models.PROTECT, related_name="messages", null=True, blank=True)
+    recipient = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     kind = models.CharField(max_length=60)
+    rule = models.CharField(max_length=60, blank=True, default="")
+    urgent = models.BooleanField(default=False)
     channel = models.CharField(max_length=10, choices=Channel)
     speaks_of = models.DateTimeField()
     due_at = models.DateTimeField()
@@ -97,7 +128,10 @@ class Message(models.Model):
     try_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True, blank=True)
     handed_over_at = models.DateTimeField(null=True, blank=True)
+    keyed = models.BooleanField(default=False)
     sent_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    told_with = models.ForeignKey("self", on_delete=models.PROTECT, related_name="along", null=True, blank=True)
     reference = models.CharField(max_length=200, blank=True, default="")
     reason = models.CharField(max_length=200, blank=True, default="")
     resend_of = models.ForeignKey("self", on_delete=models.PROTECT, related_name="resends", null=True, blank=True)
@@ -107,13 +141,28 @@ class Message(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["session", "kind", "channel", "speaks_of"],
-                condition=Q(resend_of__isnull=True),
+                condition=Q(resend_of__isnull=True, alert__isnull=True),
                 name="message_once",
             ),
+            models.UniqueConstraint(
+                fields=["alert", "kind", "channel", "recipient"],
+                condition=Q(resend_of__isnull=True, alert__isnull=False),
+                name="message_of_alert_once",
+            ),
             models.CheckConstraint(condition=Q(not_after__gt=models.F("due_at")), name="message_window"),
+            models.CheckConstraint(
+                condition=Q(alert__isnull=True, recipient__isnull=True)
+                | Q(alert__isnull=False, recipient__isnull=False),
+                name="message_alert_has_recipient",
+            ),
+            models.CheckConstraint(condition=Q(status__in=MessageStatus.values), name="message_status_known"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["try_at"], name="message_to_send", condition=Q(status="due")),
+            models.Index(fields=["try_at"], name="message_urgent", condition=Q(status="due", urgent=True)),
+            # Those whose window closes first go first; `try_at` so that what is not due is passed by in the index.
+            models.Index(fields=["not_after", "id", "try_at"], name="message_in_order", condition=Q(status="due")),
+            models.Index(fields=["reference"], name="message_by_reference", condition=~Q(reference="")),
             models.Index(fields=["lease_until"], name="message_in_hand", condition=Q(status="sending")),
             models.Index(fields=["session"], name="message_of_session"),
         ]
@@ -122,52 +171,46 @@ class Message(models.Model):
         return f"{self.kind} by {self.channel}"
 
 
+class MessagePlan(models.Model):
+    """What a site says beside the protocols' reminders and check-ins. A site without one has these defaults.
+
+    `preparation_hours` before the start (a week: fasting, escort, labs), null never; a check-in without an answer is
+    asked once more after `ask_again_hours` (4), 0 never. Both are clinic policy, to be reviewed by each clinic.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    site = models.OneToOneField(Site, on_delete=models.CASCADE, related_name="message_plan")
+    receipts = models.BooleanField(default=True)
+    changes = models.BooleanField(default=True)
+    cancellations = models.BooleanField(default=True)
+    no_shows = models.BooleanField(default=True)
+    offers = models.BooleanField(default=True)
+    preparation_hours = models.PositiveSmallIntegerField(null=True, blank=True, default=168)
+    ask_again_hours = models.PositiveSmallIntegerField(default=4)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(preparation_hours__isnull=True) | Q(preparation_hours__gte=1, preparation_hours__lte=2160),
+                name="message_plan_preparation",
+            ),
+            models.CheckConstraint(condition=Q(ask_again_hours__lte=72), name="message_plan_ask_again"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.site_id)
+
+
 class Reconciled(models.Model):
-    """Which version of a session (and of its patient) the messages were last compared with."""
+    """Which version of a session (and of its patient and series) the messages were last compared with."""
 
     session = models.OneToOneField(Session, on_delete=models.CASCADE, primary_key=True, related_name="reconciled")
     session_version = models.PositiveIntegerField()
     patient_version = models.PositiveIntegerField()
+    series_version = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:
         return str(self.session_id)
-
-
-class AlertLevel(models.TextChoices):
-    """How quickly a person must look."""
-
-    MEDIUM = "medium"
-    HIGH = "high"
-    URGENT = "urgent"
-    EMERGENCY = "emergency"
-
-
-class AlertStatus(models.TextChoices):
-    """Whether somebody owns an alert."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-
-
-class Alert(models.Model):
-    """A red flag for a clinician. `owner` is the clinician on call until somebody acknowledges it."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="alerts")
-    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="alerts")
-    follow_up = models.ForeignKey(FollowUp, on_delete=models.PROTECT, related_name="alerts")
-    kind = models.CharField(max_length=40)
-    level = models.CharField(max_length=10, choices=AlertLevel)
-    status = models.CharField(max_length=15, choices=AlertStatus, default=AlertStatus.OPEN)
-    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="alerts")
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    acknowledged_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["follow_up", "kind"], name="alert_once")]
-
-    def __str__(self) -> str:
-        return f"{self.level} {self.kind}"
 
 
 class Heartbeat(models.Model):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accounts.models import Role
 from accounts.queries import seen_patients
+from accounts.rights import holds
 from notifications.instruments import changes
 from notifications.models import Alert, FollowUp, Message
 
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def visible_messages(user: User) -> QuerySet[Message]:
-    """Messages to patients whom the person may see."""
-    return Message.objects.filter(seen_patients(user, "patient__"))
+    """Messages to patients whom the person may see; to clinicians about them only for those who may read answers."""
+    seen = Message.objects.filter(seen_patients(user, "patient__"))
+    return seen if holds(user, Role.NURSE, Role.PRESCRIBER) else seen.filter(alert__isnull=True)
 
 
 def visible_follow_ups(user: User) -> QuerySet[FollowUp]:

@@ -1,7 +1,7 @@
 """Makes the message rows agree with the sessions as they stand now.
 
-Every change of a session or a patient moves its `version`; `Reconciled` holds the versions last compared. So a
-reschedule or a cancellation needs no code here or there: the next tick finds the pair that differs and mends its rows.
+Every change of a session, a series or a patient moves its version; `Reconciled` holds the versions last compared. So a
+reschedule or a cancellation needs no code here or there: the next tick finds what differs and mends its rows.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max
 
-from accounts.models import Channel, Patient
+from notifications.facts import SAID, History, facts_of, histories, last_sessions, told_start, why_not
 from notifications.models import FollowUp, Message, MessageStatus
-from notifications.reminders import CheckIn, Due, Reminder, SessionFacts, due_messages
-from sessions.models import TO_COME, Session, SessionEvent, SessionStatus
+from notifications.reminders import Due, due_messages
+from sessions.models import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,18 +27,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-STANDS_SINCE = ("booked", "rescheduled")
 Key = tuple[str, str, datetime]
-
-# After one of these, the patient has been told, or nobody can say that they have not.
-SAID = (MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.UNKNOWN)
 
 STALE = """
 SELECT s.id FROM infusion_sessions_session s
   JOIN accounts_patient p ON p.id = s.patient_id
+  JOIN infusion_sessions_series c ON c.id = s.series_id
   LEFT JOIN notifications_reconciled r ON r.session_id = s.id
  WHERE s.start > %s
-   AND (r.session_id IS NULL OR r.session_version <> s.version OR r.patient_version <> p.version)
+   AND (r.session_id IS NULL OR r.session_version <> s.version OR r.patient_version <> p.version
+        OR r.series_version <> c.row_version)
  ORDER BY s.start LIMIT %s FOR NO KEY UPDATE OF s SKIP LOCKED
 """
 
@@ -49,11 +46,13 @@ SELECT s.id FROM infusion_sessions_session s
 """
 
 MARK = """
-INSERT INTO notifications_reconciled AS r (session_id, session_version, patient_version)
-SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[])
+INSERT INTO notifications_reconciled AS r (session_id, session_version, patient_version, series_version)
+SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[])
 ON CONFLICT (session_id) DO UPDATE
-   SET session_version = excluded.session_version, patient_version = excluded.patient_version
- WHERE (r.session_version, r.patient_version) IS DISTINCT FROM (excluded.session_version, excluded.patient_version)
+   SET session_version = excluded.session_version, patient_version = excluded.patient_version,
+       series_version = excluded.series_version
+ WHERE (r.session_version, r.patient_version, r.series_version)
+       IS DISTINCT FROM (excluded.session_version, excluded.patient_version, excluded.series_version)
 """
 
 # A row that a worker took in the meantime is the worker's: it asks `why_not` again before it hands over.
@@ -114,72 +113,37 @@ def _locked(query: str, values: list[datetime | UUID | int]) -> list[UUID]:
 def _mend(ids: Sequence[UUID], now: datetime) -> None:
     if not ids:
         return
-    sessions = list(Session.objects.filter(id__in=ids).select_related("patient", "site", "series__protocol"))
-    since = dict(
-        SessionEvent.objects.filter(session__in=ids, kind__in=STANDS_SINCE)
-        .values_list("session")
-        .annotate(at=Max("at"))
+    sessions = list(
+        Session.objects.filter(id__in=ids).select_related("patient", "site__message_plan", "series__protocol")
     )
+    lived, lasts = histories(ids), last_sessions(sessions)
     messages: dict[UUID, list[Message]] = defaultdict(list)
-    for message in Message.objects.filter(session__in=ids, resend_of__isnull=True).select_related("follow_up"):
+    about = Message.objects.filter(session__in=ids, resend_of__isnull=True, alert__isnull=True)
+    for message in about.select_related("follow_up"):
         messages[message.session_id].append(message)
-    follow_ups = {(f.session_id, f.instrument, f.hours_after): f for f in FollowUp.objects.filter(session__in=ids)}
+    asked = {(f.session_id, f.instrument, f.anchor, f.hours_after): f for f in FollowUp.objects.filter(session__in=ids)}
     changes = _Changes()
     for session in sessions:
+        history = lived.get(session.id, History(session.series.created_at))
         try:
-            dues = due_messages(facts_of(session, since.get(session.id, session.series.created_at)))
+            facts = facts_of(session, history, told_start(messages[session.id]), last=session.id in lasts)
+            dues = due_messages(facts)
         except (KeyError, TypeError, ValueError) as error:
             # One protocol that cannot be read must not stop everybody's messages.
             logger.error("session %s: what is due cannot be told (%s)", session.id, type(error).__name__)
             continue
-        _compare(session, dues, messages[session.id], follow_ups, changes, now)
+        _compare(session, dues, messages[session.id], asked, changes, now)
     _write(changes)
-    marks = [(session.id, session.version, session.patient.version) for session in sessions]
+    marks = [(s.id, s.version, s.patient.version, s.series.row_version) for s in sessions]
     with connection.cursor() as cursor:
         cursor.execute(MARK, [list(column) for column in zip(*marks, strict=True)])
-
-
-def facts_of(session: Session, stands_since: datetime) -> SessionFacts:
-    """The facts that decide what is said about a session (with its patient, site, series and protocol loaded)."""
-    protocol = session.series.protocol
-    return SessionFacts(
-        status=session.status,
-        start=session.start,
-        discharged_at=session.ended_at,
-        stands_since=stands_since,
-        reminders=tuple(Reminder(r["hours_before"], tuple(r["channels"])) for r in protocol.reminders),
-        follow_ups=tuple(CheckIn(f["instrument"], f["hours_after"]) for f in protocol.follow_ups),
-        wished=tuple(session.patient.preferred_channels),
-        reachable=frozenset(channel for channel in Channel.values if address(session.patient, channel)),
-        last_reminder=timedelta(minutes=session.site.last_reminder_minutes),
-        follow_up_life=timedelta(days=settings.FOLLOW_UP_LIFE_DAYS),
-    )
-
-
-def address(patient: Patient, channel: str) -> str:
-    """Where a channel reaches the patient; "" where it does not."""
-    return patient.email if channel == Channel.EMAIL else patient.phone
-
-
-def why_not(session: Session, message: Message) -> str:
-    """Why the session as it stands leaves nothing to say by this message; "" where it is still to be said.
-
-    The one answer to that question: asked here, and again under the session's lock before a message is handed over.
-    """
-    if session.status in (SessionStatus.CANCELLED, SessionStatus.NO_SHOW):
-        return session.status
-    if session.start != message.speaks_of:
-        return "moved"
-    if message.follow_up is None:
-        return "" if session.status in TO_COME else "no_longer_wanted"
-    return "answered" if message.follow_up.answered_at else ""
 
 
 def _compare(
     session: Session,
     dues: Sequence[Due],
     rows: Sequence[Message],
-    follow_ups: dict[tuple[UUID, str, int], FollowUp],
+    follow_ups: dict[tuple[UUID, str, str, int], FollowUp],
     changes: _Changes,
     now: datetime,
 ) -> None:
@@ -223,16 +187,17 @@ def _skip(row: Message, reason: str) -> bool:
 
 
 def _new_message(
-    session: Session, due: Due, follow_ups: dict[tuple[UUID, str, int], FollowUp], changes: _Changes
+    session: Session, due: Due, follow_ups: dict[tuple[UUID, str, str, int], FollowUp], changes: _Changes
 ) -> Message:
     follow_up = None
     if due.instrument is not None:
-        key = (session.id, due.instrument, due.hours_after)
+        key = (session.id, due.instrument, due.anchor, due.hours_after)
         if key not in follow_ups:
             follow_ups[key] = FollowUp(
                 session=session,
                 patient=session.patient,
                 instrument=due.instrument,
+                anchor=due.anchor,
                 hours_after=due.hours_after,
                 due_at=due.due_at,
                 expires_at=due.not_after,
@@ -244,6 +209,7 @@ def _new_message(
         patient=session.patient,
         follow_up=follow_up,
         kind=due.kind,
+        rule=due.rule,
         channel=due.channel,
         speaks_of=due.speaks_of,
         due_at=due.due_at,

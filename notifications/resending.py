@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from accounts.refusals import Conflict
+from notifications.facts import address, why_not
 from notifications.models import Message, MessageStatus
-from notifications.reconcile import address, why_not
 
 if TYPE_CHECKING:
     from datetime import datetime

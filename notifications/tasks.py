@@ -10,13 +10,16 @@ from django.conf import settings
 from django.db import connection
 
 from accounts import clock, sign_in_links
-from notifications import delivery, follow_ups, reconcile, sign_in_mail
+from notifications import alerts, delivery, follow_ups, missing, reconcile, sign_in_mail
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 BEAT: Final = "beat"
+CLOCK: Final = "clock"
 SWEEP: Final = "sweep"
+MISSING: Final = "missing"
+MISSING_SECONDS: Final = 60
 # As many senders as the worker has processes, and none longer than to the next tick: a tick that finds no free process
 # expires, and then nobody would know that the clock still goes. Whoever runs more processes raises this.
 SENDERS: Final = 2
@@ -24,7 +27,6 @@ SEND_SHARE_OF_TICK: Final = 0.8
 
 BEAT_NOW = """
 INSERT INTO notifications_heartbeat (name, at) VALUES (%s, now()) ON CONFLICT (name) DO UPDATE SET at = now()
-RETURNING at
 """
 
 # One of several ticks at once gets the row, and with it the turn.
@@ -36,23 +38,37 @@ ON CONFLICT (name) DO UPDATE SET at = now() WHERE h.at < now() - %s * interval '
 
 @shared_task(name="notifications.tick")
 def tick() -> None:
-    """Compare what should be said with what was, free what dead workers held, and call senders for what is due.
+    """What is due by the clock, and then senders for what is to be said.
 
     Any number of ticks may run at once. Nothing is lost by one that does not run.
     """
-    now = beat()
+    beat()
+    compare()
+    call_senders()
+
+
+def compare() -> None:
+    """Compare what should be said with what was, free what dead workers held, pass on what nobody has owned."""
+    now = database_now()
+    alerts.escalate(now)
     while reconcile.reconcile(now) == reconcile.BATCH:
         pass
     delivery.reap()
     delivery.expire()
-    for _ in range(-(-delivery.waiting(SENDERS * delivery.BATCH) // delivery.BATCH)):
-        send.apply_async(expires=settings.TICK_SECONDS)
-    if sign_in_mail.waiting(now):
-        send_sign_in_links.apply_async(expires=settings.TICK_SECONDS)
+    if _turn(MISSING, MISSING_SECONDS):
+        missing.raise_tasks(now)
     if _turn(SWEEP, settings.SWEEP_SECONDS):
         sign_in_links.forget(now)
         reconcile.sweep(now)
         follow_ups.forget_drafts(now)
+
+
+def call_senders(*, retry: bool = True) -> None:
+    """Ask for as many senders as what is due now keeps busy, within what the worker has; a lost call costs a tick."""
+    for _ in range(-(-delivery.waiting(SENDERS * delivery.BATCH) // delivery.BATCH)):
+        send.apply_async(expires=settings.TICK_SECONDS, retry=retry)
+    if sign_in_mail.waiting(database_now()):
+        send_sign_in_links.apply_async(expires=settings.TICK_SECONDS, retry=retry)
 
 
 @shared_task(name="notifications.send_sign_in_links")
@@ -69,10 +85,16 @@ def send() -> None:
         pass
 
 
-def beat() -> datetime:
-    """Note that clock and worker live; the database's present instant."""
+def beat(name: str = BEAT) -> None:
+    """Note that a clock, and whoever carries out its ticks, lives."""
     with connection.cursor() as cursor:
-        cursor.execute(BEAT_NOW, [BEAT])
+        cursor.execute(BEAT_NOW, [name])
+
+
+def database_now() -> datetime:
+    """The one clock by which things fall due."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
         at: datetime = cursor.fetchone()[0]
     return at
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # The messages exist in English only; half a message in another language would be worse than none.
 LANGUAGE = "en"
 SMS_LENGTH = 160
+TEMPLATES = ("follow_up", "reminder", "receipt", "preparation", "change", "cancellation", "no_show")
 
 
 def compose(message: Message) -> Text:
@@ -34,7 +35,7 @@ def compose(message: Message) -> Text:
             "time": time_of_day(message.speaks_of, site),
             "link": new_link(message.follow_up) if message.follow_up else "",
         }
-        name = "follow_up" if message.follow_up else "reminder"
+        name = template_of(message.kind)
         if message.channel == Channel.SMS:
             return Text("", _short(name, words))
         body = render_to_string(f"notifications/{name}_email.txt", words).strip() + "\n"
@@ -56,10 +57,21 @@ def time_of_day(at: datetime, site: Site) -> str:
 
 
 def _subject(message: Message, words: dict[str, object]) -> str:
-    values = {"day": words["day"], "site": message.session.site.name}
-    if message.follow_up:
-        return _("A few questions after your visit · %(site)s") % values
-    return _("Your visit on %(day)s · %(site)s") % values
+    subjects = {
+        "follow_up": _("A few questions after your visit · %(site)s"),
+        "reminder": _("Your visit on %(day)s · %(site)s"),
+        "receipt": _("Your visit on %(day)s is booked · %(site)s"),
+        "preparation": _("Before your visit on %(day)s · %(site)s"),
+        "change": _("New time for your visit: %(day)s · %(site)s"),
+        "cancellation": _("Your visit on %(day)s is cancelled · %(site)s"),
+        "no_show": _("We missed you on %(day)s · %(site)s"),
+    }
+    return subjects[template_of(message.kind)] % {"day": words["day"], "site": message.session.site.name}
+
+
+def template_of(kind: str) -> str:
+    """The name of the words for a kind of message: `reminder` for `reminder_24h`, `change` for `change_2`."""
+    return next(name for name in TEMPLATES if kind.startswith(name))
 
 
 def _short(name: str, words: dict[str, object]) -> str:

@@ -13,6 +13,7 @@ from knox.models import AuthToken
 
 from accounts import clock
 from accounts.models import Organization, Patient, Role, Site, User
+from notifications.models import MessagePlan
 from scheduler.models import AvailabilityRule, Chair, ChairKind, OpeningHours, Protocol, Provider, ProviderRole
 from sessions.models import Order, Series, Session, SessionStatus
 
@@ -56,11 +57,20 @@ def make_token(user: User) -> str:
 
 
 def make_site(organization: Organization, on_call: User, *, name: str | None = None, time_zone: str = ZONE) -> Site:
-    """Save a site without opening hours; `on_call` works there."""
+    """Save a site without opening hours; `on_call` works there. It says what its protocols say and nothing else."""
     site = Site.objects.create(
         organization=organization, name=name or f"Site {next(numbers)}", time_zone=time_zone, on_call=on_call
     )
     site.staff.add(on_call)
+    MessagePlan.objects.create(
+        site=site,
+        receipts=False,
+        changes=False,
+        cancellations=False,
+        no_shows=False,
+        preparation_hours=None,
+        ask_again_hours=0,
+    )
     return site
 
 

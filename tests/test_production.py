@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-OURS = ("migrate", "web", "worker", "beat")
+OURS = ("migrate", "web", "worker", "beat", "clock")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 DATABASE_NUMBER = 15  # Valkey's last, where no other test works
 PATIENCE = 120.0  # seconds that an event may take on a busy machine
@@ -177,7 +177,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_from_an_empty_database_to_a_signed_in_person_and_a_clean_end(stack: Stack) -> None:
     migrated = stack.run("migrate", service_of("migrate")["command"])
     assert migrated.returncode == 0, migrated.stderr
-    for service in ("web", "worker", "beat"):
+    for service in ("web", "worker", "beat", "clock"):
         stack.start(service)
     eventually(stack.is_ready, lambda: {name: stack.log(name)[-2000:] for name in stack.parts})
 

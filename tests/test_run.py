@@ -76,7 +76,7 @@ class Service:
     def parts(self) -> dict[str, psutil.Process]:
         """The processes that the service looks after, by name."""
         names = {"postgres": "bin/postgres ", "valkey": "valkey-server ", "worker": " worker ", "beat": " beat "}
-        names |= {"web": " gunicorn "}
+        names |= {"web": " gunicorn ", "clock": " manage clock "}
         found: dict[str, psutil.Process] = {}
         for child in psutil.Process(self.process.pid).children():
             try:
@@ -141,7 +141,7 @@ def test_it_says_where_it_is_and_keeps_its_folder_private(service: Service) -> N
     assert stat.S_IMODE((service.data / "secret_key").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat", "valkey", "postgres"])
+@pytest.mark.parametrize("name", ["web", "worker", "beat", "clock", "valkey", "postgres"])
 def test_a_killed_part_comes_back(service: Service, name: str) -> None:
     eventually(lambda: name in service.parts())
     before = service.parts()[name]

@@ -26,7 +26,11 @@ class NotSent(Exception):  # noqa: N818  (what it says)
 
 
 class Temporary(NotSent):
-    """Surely not accepted; may be tried again."""
+    """Surely not accepted; may be tried again, not before `retry_after` seconds where the other side asked for that."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class Permanent(NotSent):
@@ -38,7 +42,13 @@ class Unclear(NotSent):
 
 
 class Channel(Protocol):
-    """An open way. It serves the messages of one batch, one after another, and is closed after them."""
+    """An open way. It serves the messages of one batch, one after another, and is closed after them.
+
+    Where it `keeps_keys`, the other side knows a repeat by its `reference` and drops it, so what is unclear is simply
+    handed over again. Elsewhere nobody can tell, and only what must not be missed is said again.
+    """
+
+    keeps_keys: bool
 
     def prepare(self) -> None:
         """Get ready to send (connect). Temporary where that fails; nothing is handed over by it."""

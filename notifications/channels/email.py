@@ -54,6 +54,8 @@ def _message_id(reference: UUID) -> str:
 class SmtpChannel:
     """One SMTP connection, opened when first needed and kept for the batch."""
 
+    keeps_keys = False
+
     def __init__(self) -> None:
         self._server: smtplib.SMTP | None = None
         self._broken = ""
@@ -158,6 +160,8 @@ def _connect() -> smtplib.SMTP:
 
 class BackendChannel:
     """Any other Django mail backend: what it raises leaves open whether the mail went out."""
+
+    keeps_keys = False
 
     def prepare(self) -> None:
         """Nothing to get ready."""

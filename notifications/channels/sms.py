@@ -27,6 +27,8 @@ def open_sms() -> Channel:
 class FileChannel:
     """Adds `{"id", "to", "text", "at"}` as one line to `sms.jsonl` in the folder of a `file://` address."""
 
+    keeps_keys = False
+
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" and parts.path else None

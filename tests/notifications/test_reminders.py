@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.reminders import CheckIn, Due, Reminder, SessionFacts, due_messages
+from notifications.reminders import CheckIn, Due, Reminder, SessionFacts, SitePlan, due_messages
 
 START = datetime(2027, 3, 1, 15, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+SILENT = SitePlan(False, False, False, False, None, 0)
 LONG_BEFORE = START - 400 * HOUR
 
 
@@ -30,6 +31,7 @@ def facts(**changes: Any) -> SessionFacts:
         "reachable": frozenset({"email", "sms"}),
         "last_reminder": timedelta(minutes=30),
         "follow_up_life": timedelta(days=7),
+        "site": SILENT,
     }
     return SessionFacts(**(values | changes))
 

@@ -1,0 +1,118 @@
+"""The statements of delivery. Each is whole by itself, so that a worker that dies between two leaves nothing half."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_PICKED = """
+WITH picked AS MATERIALIZED (
+    SELECT id FROM notifications_message WHERE status = 'due' AND try_at <= now() AND not_after > now(){lane}
+     ORDER BY {order} LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE notifications_message m
+   SET status = 'sending', attempts = attempts + 1, lease_until = now() + %s * interval '1 second',
+       handed_over_at = NULL
+  FROM picked WHERE m.id = picked.id RETURNING m.id, m.attempts, m.channel, m.not_after, m.urgent
+"""
+
+CLAIM: Final = _PICKED.format(lane="", order="not_after, id")
+CLAIM_URGENT: Final = _PICKED.format(lane=" AND urgent", order="try_at, id")
+
+# The lease begins anew here, so that the last of a slow batch has as long for its call as the first. Time is asked for
+# once the session's lock is held: to wait for it may take seconds. A questionnaire that is answered is not asked.
+MARK: Final = """
+WITH locked AS MATERIALIZED (
+    SELECT version, patient_id FROM infusion_sessions_session WHERE id = %(session)s FOR NO KEY UPDATE
+), here AS MATERIALIZED (
+    SELECT l.version, p.version AS patient_version, clock_timestamp() AS at
+      FROM locked l JOIN accounts_patient p ON p.id = l.patient_id
+)
+UPDATE notifications_message m
+   SET handed_over_at = here.at, lease_until = here.at + %(lease)s * interval '1 second', keyed = %(keyed)s
+  FROM here
+ WHERE here.version = %(version)s AND here.patient_version = %(patient_version)s AND m.id = %(id)s
+   AND m.attempts = %(attempt)s AND m.status = 'sending'
+   AND m.not_after > here.at
+   AND NOT EXISTS (SELECT 1 FROM notifications_followup f WHERE f.id = m.follow_up_id AND f.answered_at IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM notifications_alert a WHERE a.id = m.alert_id AND a.status <> 'open')
+"""
+
+# `unknown` may still become `sent`: only the worker that handed the row over can say so, however late it is.
+SENT: Final = """
+UPDATE notifications_message
+   SET status = 'sent', sent_at = now(), reference = %s, reason = '', lease_until = NULL
+ WHERE id = %s AND attempts = %s AND status IN ('sending', 'unknown')
+"""
+
+SETTLE: Final = """
+UPDATE notifications_message SET status = %s, reason = %s, lease_until = NULL
+ WHERE id = %s AND attempts = %s AND status = 'sending'
+"""
+
+# Given back unused by the worker that holds it, who does not touch it any more: the attempt was none.
+RELEASE: Final = """
+UPDATE notifications_message SET status = 'due', attempts = attempts - 1, lease_until = NULL
+ WHERE id = %s AND attempts = %s AND status = 'sending' AND handed_over_at IS NULL
+"""
+
+TOO_LATE: Final = """
+UPDATE notifications_message SET status = 'skipped', reason = 'expired', lease_until = NULL
+ WHERE id = %s AND attempts = %s AND status = 'sending' AND not_after <= clock_timestamp()
+"""
+
+# However long the pause, half of what is left of the window at most: the last try is not one that comes too late.
+AGAIN: Final = """
+UPDATE notifications_message
+   SET status = 'due', reason = %s, lease_until = NULL, handed_over_at = NULL,
+       try_at = now() + least(%s * interval '1 second', greatest(not_after - now(), interval '0') / 2)
+ WHERE id = %s AND attempts = %s AND status = 'sending'
+"""
+
+EXPIRE: Final = """
+WITH picked AS MATERIALIZED (
+    SELECT id FROM notifications_message WHERE status = 'due' AND not_after <= now()
+     FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE notifications_message m SET status = 'skipped', reason = 'expired' FROM picked WHERE m.id = picked.id
+"""
+
+REAP: Final = """
+WITH picked AS MATERIALIZED (
+    SELECT id FROM notifications_message WHERE status = 'sending' AND lease_until < now()
+     FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE notifications_message m
+   SET lease_until = NULL, try_at = now(),
+       status = CASE WHEN handed_over_at IS NOT NULL AND NOT keyed AND NOT urgent THEN 'unknown'
+                     WHEN attempts >= %s THEN 'failed' ELSE 'due' END,
+       reason = CASE WHEN handed_over_at IS NOT NULL THEN 'handed over when the worker died'
+                     ELSE 'the worker died before it was handed over' END
+  FROM picked WHERE m.id = picked.id RETURNING m.id, m.status
+"""
+
+# A provider knows a message by its own id or, where it keeps keys, by ours. A word only moves a row forward.
+OUTCOME: Final = """
+UPDATE notifications_message
+   SET status = %(status)s, lease_until = NULL, reason = CASE WHEN %(status)s = 'failed' THEN %(reason)s ELSE '' END,
+       sent_at = CASE WHEN %(status)s = 'failed' THEN sent_at ELSE coalesce(sent_at, now()) END,
+       delivered_at = CASE WHEN %(status)s = 'delivered' THEN now() ELSE delivered_at END
+ WHERE (reference = %(reference)s OR id = %(id)s) AND status = ANY(%(before)s) RETURNING id
+"""
+# What a word may follow.
+BEFORE: Final = {
+    "sent": ["unknown"],
+    "delivered": ["sending", "unknown", "sent"],
+    "failed": ["unknown", "sent"],
+}
+
+WAITING: Final = """
+SELECT count(*) FROM (
+    SELECT 1 FROM notifications_message WHERE status = 'due' AND try_at <= now() AND not_after > now() LIMIT %s
+) AS listed
+"""
+
+OLDEST: Final = """
+SELECT extract(epoch FROM now() - min(try_at)) FROM notifications_message WHERE status = 'due' AND not_after > now()
+"""
+
+OLDEST_URGENT: Final = OLDEST.rstrip() + " AND urgent"

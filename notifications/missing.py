@@ -1,0 +1,46 @@
+"""Check-ins that nobody answered: asked once more by the plan (`reminders`), and then a task for a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import connection, transaction
+
+from notifications import alerts
+from notifications.models import Message
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+KIND = "no_answer"
+BATCH = 200
+# What expired longer ago than this is nobody's task any more; it bounds the look, too.
+LOOKS_BACK = timedelta(days=2)
+
+# After a first session twice the pause is enough, elsewhere the questionnaire's own end; both only if it was asked.
+UNANSWERED = """
+SELECT DISTINCT ON (f.id) m.id FROM notifications_followup f
+  JOIN infusion_sessions_session s ON s.id = f.session_id
+  JOIN notifications_message m ON m.follow_up_id = f.id AND m.status IN ('sent', 'delivered', 'unknown', 'failed')
+  LEFT JOIN notifications_messageplan p ON p.site_id = s.site_id
+ WHERE f.answered_at IS NULL AND f.expires_at > %(since)s AND f.due_at < %(now)s AND f.anchor <> 'before_session'
+   AND s.status IN ('completed', 'stopped_early')
+   AND CASE WHEN s.sequence = 1 AND coalesce(p.ask_again_hours, 4) > 0
+            THEN least(f.due_at + 2 * coalesce(p.ask_again_hours, 4) * interval '1 hour', f.expires_at)
+            ELSE f.expires_at END <= %(now)s
+   AND NOT EXISTS (SELECT 1 FROM notifications_alert a JOIN notifications_message t ON t.id = a.message_id
+                    WHERE t.follow_up_id = f.id AND a.kind = %(kind)s)
+ ORDER BY f.id, m.created_at LIMIT %(limit)s
+"""
+
+
+def raise_tasks(now: datetime) -> int:
+    """Raise a task for each check-in whose time to be answered is over, once; how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(UNANSWERED, {"since": now - LOOKS_BACK, "now": now, "kind": KIND, "limit": BATCH})
+        ids = [row[0] for row in cursor.fetchall()]
+    for message in Message.objects.filter(id__in=ids).select_related("session__site"):
+        with transaction.atomic():
+            alerts.raise_about(message, KIND, now)
+    return len(ids)

@@ -1,0 +1,57 @@
+"""Messages with all that decides whether they are still to be said, to which address and in which words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from accounts.models import Channel
+from notifications import staff_texts, texts
+from notifications.facts import address, why_not
+from notifications.models import AlertStatus, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from notifications.channels import Text
+
+ALONG = ("session__site", "patient", "follow_up", "alert", "recipient__pager")
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A message as it was read, whole."""
+
+    message: Message
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """The versions it was read with, as the mark of the hand-over compares them."""
+        session, patient = self.message.session, self.message.patient
+        return {"session": session.id, "version": session.version, "patient_version": patient.version}
+
+    def why_not(self) -> str:
+        """Why it is not to be said any more; "" where it is."""
+        if self.message.alert is not None:
+            return "" if self.message.alert.status == AlertStatus.OPEN else self.message.alert.status
+        return why_not(self.message.session, self.message)
+
+    @property
+    def address(self) -> str:
+        """Where its channel reaches whom it is for; "" where it does not."""
+        person = self.message.recipient
+        if person is None:
+            return address(self.message.patient, self.message.channel)
+        if self.message.channel == Channel.EMAIL:
+            return str(person.email) if person.is_active else ""
+        return str(person.pager.phone) if hasattr(person, "pager") and person.is_active else ""
+
+    def text(self) -> Text:
+        """Its words."""
+        return staff_texts.compose(self.message) if self.message.alert_id else texts.compose(self.message)
+
+
+def load(ids: Sequence[UUID]) -> dict[UUID, Telling]:
+    """These messages by id, read in one go."""
+    return {row.id: Telling(row) for row in Message.objects.select_related(*ALONG).filter(id__in=ids)}
