@@ -7,6 +7,7 @@ The trigger takes the actor from the connection's setting `app.actor`, which `ac
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import connection, migrations
@@ -50,6 +51,31 @@ def record_reads(actor: UUID | None, record_type: str, rows: Iterable[tuple[UUID
     records, patients = [str(record) for record, _ in shown], [patient for _, patient in shown]
     with connection.cursor() as cursor:
         cursor.execute(READS, [clock.now(), actor, record_type, records, patients])
+
+
+# A screen that stays open shows the same again and again: who saw whom is told once in a while.
+SIGHT = """
+INSERT INTO accounts_auditentry (at, actor, action, record_type, record_id, patient_id)
+SELECT %(at)s, %(actor)s, 'read', %(type)s, record_id, patient_id
+FROM unnest(%(records)s::text[], %(patients)s::uuid[]) AS shown (record_id, patient_id)
+WHERE NOT EXISTS (
+    SELECT 1 FROM accounts_auditentry e
+    WHERE e.at > %(since)s AND e.actor = %(actor)s AND e.action = 'read' AND e.record_type = %(type)s
+      AND e.record_id = shown.record_id)
+"""
+SIGHT_LASTS = timedelta(minutes=15)
+
+
+def record_sight(actor: UUID | None, record_type: str, rows: Iterable[tuple[UUID, UUID]]) -> None:
+    """Like `record_reads`, for a screen that reads itself anew: one entry a record and a quarter of an hour."""
+    shown = list(rows)
+    if not shown:
+        return
+    now = clock.now()
+    records, patients = [str(record) for record, _ in shown], [patient for _, patient in shown]
+    told = {"at": now, "since": now - SIGHT_LASTS, "actor": actor, "type": record_type}
+    with connection.cursor() as cursor:
+        cursor.execute(SIGHT, {**told, "records": records, "patients": patients})
 
 
 def audited(*tables: str) -> migrations.RunSQL:

@@ -62,6 +62,7 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "sessions.confirm": BOOKERS | {PATIENT},
     "sessions.reschedule": BOOKERS | {PATIENT},
     "sessions.cancel": BOOKERS | {PATIENT},
+    "board.list": READERS,
     "sessions.day": CARE | {AUDITOR, PATIENT},
     # What the patient says beforehand, in their own form or to whoever takes it down.
     "sessions.preparation": BOOKERS | {PATIENT},

@@ -214,6 +214,7 @@ MESSAGE_HORIZON_DAYS = 400
 HOLD_SERIES_FROM_GRADE = env.int("HOLD_SERIES_FROM_GRADE", default=3)
 # So late is a visit looked for: one that nobody arrived for, and one that should have been over. Clinic defaults.
 OVERDUE_AFTER_MINUTES = env.int("OVERDUE_AFTER_MINUTES", default=15)
+LATE_FROM_MINUTES = env.int("LATE_FROM_MINUTES", default=10)
 FORGOTTEN_AFTER_MINUTES = env.int("FORGOTTEN_AFTER_MINUTES", default=60)
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)

@@ -40,7 +40,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Due:
-    """One time at which vital signs are wanted: `coming`, `due`, `overdue`, `missed` (the next has come), `done`."""
+    """One time at which vital signs are wanted: `coming`, `due`, `overdue`, `missed` (a later one was read), `done`."""
 
     at: datetime
     status: str
@@ -72,16 +72,17 @@ def dues(rules: Mapping[str, Any], marks: Marks, readings: Sequence[Reading], no
     found = []
     for at, since, until in zip(times, begins, [*begins[1:], marks.left], strict=True):
         done = any(since <= each.at and (until is None or each.at < until) for each in readings)
-        found.append(Due(at, "done" if done else _unmet(since, at + late, until, now)))
+        gone = until is not None and (marks.left is not None or any(each.at >= until for each in readings))
+        found.append(Due(at, "done" if done else _unmet(since, at + late, gone, now)))
         if since > now:
             break
     return found
 
 
-def _unmet(since: datetime, late: datetime, until: datetime | None, now: datetime) -> str:
+def _unmet(since: datetime, late: datetime, gone: bool, now: datetime) -> str:
     if now < since:
         return "coming"
-    if until is not None and now >= until:
+    if gone:
         return "missed"
     return "overdue" if now > late else "due"
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from celery import shared_task
 
 from accounts import clock
-from sessions import course
+from sessions import course, sweep
 
 
 @shared_task(name="sessions.tick")
 def tick() -> None:
-    """Mark the series whose lost session can no longer be given again. Any number of ticks may run at once."""
-    course.close_windows(clock.now())
+    """Mark the series whose lost session can no longer be given again; find visits that nobody has noticed.
+
+    Any number of ticks may run at once.
+    """
+    now = clock.now()
+    course.close_windows(now)
+    sweep.sweep(now)

@@ -194,6 +194,7 @@ FILTERED = {
 def filters() -> list[Any]:
     """(operation, query parameter) for each that names a record."""
     found = [("GET availability/?site={site}&from=2027-01-04&until=2027-01-05", "site")]
+    found.append(("GET board/?site={site}&date=2027-01-04", "site"))
     found.append(("GET follow-ups/trend/?patient={patient}&instrument=PEG", "patient"))
     views = routes()
     for operation in LISTS:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rest_framework import serializers
 
 from accounts.refusals import Invalid
 
@@ -37,3 +39,15 @@ def check_parameters(request: Request, known: Collection[str]) -> None:
             raise bad_parameter(name, "max_length", f"At most {LONGEST_VALUE} characters.")
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in values[0]):
             raise bad_parameter(name, "control_character", "Control characters are not allowed.")
+
+
+def parameter(request: Request, name: str, field: serializers.Field) -> Any:
+    """A query parameter that must be there, as `field` reads it; 400 where it is missing or wrong."""
+    if name not in request.query_params:
+        raise bad_parameter(name, "required", f"`{name}` is required.")
+    field._context = {"request": request}  # type: ignore[attr-defined]
+    try:
+        return field.run_validation(request.query_params[name])
+    except serializers.ValidationError as error:
+        fault: Any = error.get_full_details()
+        raise bad_parameter(name, fault[0]["code"], fault[0]["message"]) from None

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts import clock
 from accounts.http import fields
-from accounts.http.query import bad_parameter
+from accounts.http.query import bad_parameter, parameter
 from accounts.http.serializers import StrictSerializer
 from accounts.http.views import ApiView
 from accounts.queries import visible_sites
@@ -106,9 +106,9 @@ class AvailabilityView(ApiView):
         ],
     )
     def get(self, request: Request) -> Response:
-        site = self._parameter("site", fields.ReferenceField(visible_sites))
+        site = parameter(request, "site", fields.ReferenceField(visible_sites))
         zone = ZoneInfo(site.time_zone)
-        first, last = self._parameter("from", _When()), self._parameter("until", _When())
+        first, last = parameter(request, "from", _When()), parameter(request, "until", _When())
         since = first if isinstance(first, datetime) else first_instant(first, zone)
         until = last if isinstance(last, datetime) else first_instant(last + DAY, zone)
         if until <= since:
@@ -127,17 +127,6 @@ class AvailabilityView(ApiView):
             ],
         }
         return Response(Availability(answer).data)
-
-    def _parameter(self, name: str, field: Any) -> Any:
-        """The query parameter as `field` reads it; 400 where it is missing or wrong."""
-        if name not in self.request.query_params:
-            raise bad_parameter(name, "required", f"`{name}` is required.")
-        field._context = {"request": self.request}
-        try:
-            return field.run_validation(self.request.query_params[name])
-        except serializers.ValidationError as error:
-            fault: Any = error.get_full_details()
-            raise bad_parameter(name, fault[0]["code"], fault[0]["message"]) from None
 
 
 class _When(serializers.Field):

@@ -45,7 +45,8 @@ def mood(marks: Marks, readings: list[Reading], now: float) -> list[tuple[int, s
 def test_a_mood_infusion_is_watched_every_ten_minutes_then_at_60_and_90() -> None:
     running = Marks(START, None, None)
     assert mood(running, [], 0) == [(0, "due"), (10, "coming")]
-    assert mood(running, [], 5.5) == [(0, "missed"), (10, "due"), (20, "coming")]
+    assert mood(running, [], 5.5) == [(0, "overdue"), (10, "due"), (20, "coming")]
+    assert mood(running, [Reading(after(6), again=False)], 7) == [(0, "missed"), (10, "done"), (20, "coming")]
     read = [Reading(after(1), again=False)]
     assert mood(running, read, 4) == [(0, "done"), (10, "coming")]
     assert mood(running, read, 14.9) == [(0, "done"), (10, "due"), (20, "coming")]
@@ -72,7 +73,9 @@ def test_what_is_due_is_in_order_and_each_reading_counts_once(minutes: list[int]
     assert [each.at for each in found] == sorted({each.at for each in found})
     assert sum(each.status == "done" for each in found) <= len(readings)
     assert sum(each.status == "coming" for each in found) <= 1
-    assert sum(each.status in ("due", "overdue") for each in found) <= 1
+    assert sum(each.status == "due" for each in found) <= 1
+    behind = [each.at for each in found if each.status in ("done", "missed")]
+    assert all(each.at > max(behind, default=each.at - timedelta(1)) for each in found if each.status == "overdue")
     ahead = next_due(found)
     assert ahead is None or ahead.status in ("due", "overdue", "coming")
 
