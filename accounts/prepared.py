@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 def first_row(statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
     """The first row that the statement gives; None where there is none."""
+    return next(iter(all_rows(statement, values)), None)
+
+
+def all_rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows that the statement gives."""
     database = cast("Any", connection)  # config/postgres, which no room may import
     with database.prepared() as cursor:
         cursor.execute(statement, values)
-        return cast("tuple[Any, ...] | None", cursor.fetchone())
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())

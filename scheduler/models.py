@@ -269,3 +269,17 @@ class GateDefinition(models.Model):
 
     def __str__(self) -> str:
         return self.gate
+
+
+class SupplyVersion(models.Model):
+    """A number that is new with each change of what a site has to offer; no row: nothing was ever written.
+
+    Triggers move it (migration `supply_versions`). It comes from a sequence, so a number never stands for two things,
+    not even where a transaction was rolled back.
+    """
+
+    site = models.OneToOneField(Site, on_delete=models.CASCADE, primary_key=True, related_name="supply_version")
+    version = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.version)

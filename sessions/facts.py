@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
-
+from accounts.prepared import all_rows
 from scheduler.facts import Day, Taken
 from scheduler.phases import SLOT_MINUTES
 from scheduler.slots import mask
-from scheduler.supply import supply_on
-from sessions.models import GONE, TO_COME, Plan, Session
+from sessions import kept_days
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -46,20 +45,6 @@ def instants(visit: treatment.Visit, start: datetime) -> dict[str, datetime]:
     }
 
 
-@dataclass(frozen=True)
-class Booked:
-    """What one session takes, whether it is booked or only held."""
-
-    id: str
-    times: dict[str, datetime]
-    acuity: int
-    chair: str
-    nurse: str
-    prescriber: str
-    patient: UUID | None
-    pinned: bool
-
-
 def site_days(
     site: Site,
     dates: Collection[date],
@@ -71,97 +56,119 @@ def site_days(
     """Everything that bears on `patient`'s sessions at `site` on these site-local dates: supply, bookings, live holds.
 
     Holds of `holder`, and sessions and plans `leaving_out`, do not count. As many queries for much as for little.
+    Of what is here, only supply and bookings are the same for everybody: `kept_days.days_of` has those.
     """
-    supply = supply_on(site, dates)
-    taken = [*_booked(site, supply, now, leaving_out), *_held(site, holder, now, leaving_out)]
-    busy = [item.times for item in taken if patient is not None and item.patient == patient.pk]
-    if patient is not None:
-        busy += _elsewhere(patient, site, supply)
-    return tuple(_with(day, taken, busy, now) for day in supply)
+    known = kept_days.days_of(site, dates)
+    if not known:
+        return ()
+    left_out = list(leaving_out)
+    held = _held(site, holder, now, left_out)
+    busy = [] if patient is None else _busy(patient, known, left_out)
+    busy += [(hold.times["start"], hold.times["end"]) for hold in held if patient is not None and hold.is_of(patient)]
+    names = frozenset(map(str, left_out))
+    return tuple(_seen(_with_holds(_as_of(_without(day, names), now), held), busy, now) for day in known)
 
 
 def _ends_of(day: Day) -> tuple[datetime, datetime]:
     return day.first_instant, day.first_instant + day.slots * SLOT
 
 
-def _booked(site: Site, supply: Sequence[Day], now: datetime, leaving_out: Collection[UUID]) -> list[Booked]:
-    """Live sessions at the site in the days' time. Begun and overdue ones are pinned."""
-    since, until = _ends_of(supply[0])[0], _ends_of(supply[-1])[1]
-    rows = Session.objects.filter(site=site, start__lt=until, start__gte=since - timedelta(days=1))
-    rows = rows.filter(turnover_end__gt=since).exclude(status__in=GONE).exclude(pk__in=leaving_out)
-    wanted = ("id", "acuity", "chair_id", "nurse_id", "prescriber_id", "patient_id", "status", *INSTANTS)
-    return [
-        Booked(
-            id=str(row["id"]),
-            times={name: row[name] for name in INSTANTS},
-            acuity=row["acuity"],
-            chair=str(row["chair_id"]),
-            nurse=str(row["nurse_id"]),
-            prescriber=str(row["prescriber_id"]),
-            patient=row["patient_id"],
-            pinned=row["status"] not in TO_COME or row["start"] < now,
+@dataclass(frozen=True)
+class _Hold:
+    """One session of a plan on hold: its name, whose it is, its instants, and what else is kept of it."""
+
+    name: str
+    patient: UUID | None
+    times: dict[str, datetime]
+    row: dict[str, Any]
+
+    def is_of(self, patient: Patient) -> bool:
+        """Whether the plan is this patient's."""
+        return self.patient == patient.pk
+
+    def on(self, day: Day) -> Taken | None:
+        """What it takes of the day; None where it lies on another."""
+        begins, ends = _ends_of(day)
+        times = self.times
+        if times["start"] >= ends or times["turnover_end"] <= begins:
+            return None
+        return Taken(
+            id=self.name,
+            start=_floor(times["start"] - begins),
+            infuse_start=_floor(times["infuse_start"] - begins),
+            end=_ceil(times["end"] - begins),
+            turnover_end=_ceil(times["turnover_end"] - begins),
+            hands_on_until=_ceil(times["hands_on_until"] - begins),
+            acuity=self.row["acuity"],
+            chair=self.row["chair"],
+            nurse=self.row["nurse"],
+            prescriber=self.row["prescriber"],
         )
-        for row in rows.values(*wanted)
-    ]
 
 
-def _held(site: Site, holder: User | None, now: datetime, leaving_out: Collection[UUID]) -> list[Booked]:
+# Whoever plans asks these two.
+HELD = """
+SELECT id, patient_id, sessions FROM infusion_sessions_plan
+WHERE site_id = %s AND held_until > %s AND booked_as_id IS NULL AND held_by_id IS DISTINCT FROM %s AND id <> ALL(%s)
+ORDER BY id
+"""
+BUSY = """
+SELECT start, "end" FROM infusion_sessions_session
+WHERE patient_id = %s AND start < %s AND "end" > %s AND status NOT IN ('cancelled', 'no_show') AND id <> ALL(%s)
+"""
+
+
+def _held(site: Site, holder: User | None, now: datetime, left_out: list[UUID]) -> list[_Hold]:
     """What the live holds of others take. A dead hold is simply not found."""
-    holds = Plan.objects.filter(site=site, held_until__gt=now, booked_as=None).exclude(pk__in=leaving_out)
-    if holder is not None:
-        holds = holds.exclude(held_by=holder)
+    holds = all_rows(HELD, [site.pk, now, None if holder is None else holder.pk, left_out])
     return [
-        Booked(
-            id=f"{plan.pk}/{row['sequence']}",
-            times={name: datetime.fromisoformat(row[name]) for name in INSTANTS},
-            acuity=row["acuity"],
-            chair=row["chair"],
-            nurse=row["nurse"],
-            prescriber=row["prescriber"],
-            patient=plan.patient_id,
-            pinned=False,
+        _Hold(
+            f"{plan}/{row['sequence']}",
+            patient,
+            {name: datetime.fromisoformat(row[name]) for name in INSTANTS},
+            row,
         )
-        for plan in holds
-        for row in plan.sessions
+        for plan, patient, sessions in holds
+        for row in json.loads(sessions)
     ]
 
 
-def _elsewhere(patient: Patient, site: Site, supply: Sequence[Day]) -> list[dict[str, datetime]]:
-    """The patient's live sessions at other sites."""
-    since, until = _ends_of(supply[0])[0], _ends_of(supply[-1])[1]
-    rows = Session.objects.filter(patient=patient, start__lt=until, end__gt=since).exclude(
-        Q(site=site) | Q(status__in=GONE)
-    )
-    return [{"start": start, "end": end} for start, end in rows.values_list("start", "end")]
+def _busy(patient: Patient, days: Sequence[Day], left_out: list[UUID]) -> list[tuple[datetime, datetime]]:
+    """When the patient has live sessions, here or at other sites."""
+    since, until = _ends_of(days[0])[0], _ends_of(days[-1])[1]
+    return [(start, end) for start, end in all_rows(BUSY, [patient.pk, until, since, left_out])]
 
 
-def _with(day: Day, taken: Iterable[Booked], busy: Iterable[dict[str, datetime]], now: datetime) -> Day:
-    """The day with what is taken on it, rounded outward to the grid."""
+def _without(day: Day, names: frozenset[str]) -> Day:
+    """The day without these sessions."""
+    if not names or not any(item.id in names for item in day.taken):
+        return day
+    return replace(day, taken=tuple(item for item in day.taken if item.id not in names))
+
+
+def _with_holds(day: Day, held: Iterable[_Hold]) -> Day:
+    """The day with what holds take of it."""
+    more = tuple(item for item in (hold.on(day) for hold in held) if item is not None)
+    return replace(day, taken=day.taken + more) if more else day
+
+
+def _as_of(day: Day, now: datetime) -> Day:
+    """The day with its overdue sessions pinned: those to come whose slot has come."""
+    slot = _ceil(now - day.first_instant)
+    # What lies on a day began a day before it at the earliest.
+    if slot <= -day.slots or all(item.pinned or item.start >= slot for item in day.taken):
+        return day
+    return replace(day, taken=tuple(replace(item, pinned=True) if item.start < slot else item for item in day.taken))
+
+
+def _seen(day: Day, busy: Iterable[tuple[datetime, datetime]], now: datetime) -> Day:
+    """The day as the patient finds it now; what they do meanwhile is rounded outward to the grid."""
     begins, ends = _ends_of(day)
-    here = [item for item in taken if item.times["start"] < ends and item.times["turnover_end"] > begins]
     free = day.patient_free
-    for times in busy:
-        if times["start"] < ends and times["end"] > begins:
-            free &= ~mask(_floor(times["start"] - begins), _ceil(times["end"] - begins), day.slots)
-    filled = replace(day, taken=tuple(_as_taken(item, begins) for item in here))
-    return filled.seen_by(free, from_slot=min(day.slots, max(0, _ceil(now - begins))))
-
-
-def _as_taken(item: Booked, begins: datetime) -> Taken:
-    times = item.times
-    return Taken(
-        id=item.id,
-        start=_floor(times["start"] - begins),
-        infuse_start=_floor(times["infuse_start"] - begins),
-        end=_ceil(times["end"] - begins),
-        turnover_end=_ceil(times["turnover_end"] - begins),
-        hands_on_until=_ceil(times["hands_on_until"] - begins),
-        acuity=item.acuity,
-        chair=item.chair,
-        nurse=item.nurse,
-        prescriber=item.prescriber,
-        pinned=item.pinned,
-    )
+    for start, end in busy:
+        if start < ends and end > begins:
+            free &= ~mask(_floor(start - begins), _ceil(end - begins), day.slots)
+    return day.seen_by(free, from_slot=min(day.slots, max(0, _ceil(now - begins))))
 
 
 def _floor(length: timedelta) -> int:

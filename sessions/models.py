@@ -319,12 +319,16 @@ class AdverseEvent(models.Model):
 
 
 class SiteDay(models.Model):
-    """One day at one site: the row that every change of that day's sessions locks, and the number that each moves."""
+    """One day at one site: the row that every change of that day's sessions locks, and the number that each moves.
+
+    `booked` is new with each change of the day's sessions (0: never one) and, from a sequence, never used twice.
+    """
 
     id = models.BigAutoField(primary_key=True)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="days")
     date = models.DateField()
     version = models.PositiveBigIntegerField(default=1)
+    booked = models.BigIntegerField(db_default=0, editable=False)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["site", "date"], name="site_day_once")]

@@ -28,6 +28,7 @@ NOT_AUDITED = {
     "accounts_auditentry": "the trail itself",
     "infusion_sessions_sessionevent": "only ever added to, and names the actor",
     "infusion_sessions_disruptionitem": "a proposal; what comes of it is in the trail of its sessions",
+    "scheduler_supplyversion": "a number that moves with supply, which is in the trail",
     "infusion_sessions_siteday": "a number that moves with sessions, which are in the trail",
     "accounts_idempotencykey": "answers, kept for a while",
     "knox_authtoken": "sign-ins",

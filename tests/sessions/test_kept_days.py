@@ -1,0 +1,299 @@
+"""Days kept in the process are those that a fresh look finds, whatever is written, by whom, and whatever is undone."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import datetime, time, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from django.db import DatabaseError, connection, transaction
+from psycopg import IsolationLevel
+from psycopg.types.range import TimestamptzRange
+
+from scheduler.models import AvailabilityRule, Chair, Provider, ProviderRole, TimeOff
+from scheduler.sites import change_site
+from scheduler.supply import supply_on
+from scheduler.walltime import local_date
+from sessions import kept_days
+from sessions.facts import zone_of
+from sessions.models import Session
+from tests import factories
+from tests.raw import MORNING, Ground, change, put, shifted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from accounts.models import Site
+    from scheduler.facts import Day
+    from tests.raw import Connect, Row
+
+DAY = timedelta(days=1)
+# What the database refuses, and what finds nothing to change.
+REFUSALS = (psycopg.Error, DatabaseError, AssertionError, IndexError)
+
+
+def window(site: Site) -> list[Any]:
+    first = local_date(MORNING, zone_of(site)) - DAY
+    return [first + n * DAY for n in range(8)]
+
+
+def fresh(site: Site) -> tuple[Day, ...]:
+    """What is there, by another way than the one under test: no copy is looked at within a transaction."""
+    with transaction.atomic():
+        return kept_days.days_of(site, window(site))
+
+
+def in_agreement(site: Site) -> None:
+    site.refresh_from_db()
+    now, then = kept_days.days_of(site, window(site)), fresh(site)
+    assert now == then
+    assert not any(one is two for one, two in zip(now, then, strict=True))
+
+
+@pytest.fixture
+def ground(committed: None) -> Ground:
+    """The clinic of the raw rows, committed, for one test."""
+    kept_days._kept.clear()
+    clinic = factories.make_clinic(other=factories.make_clinic())
+    series = tuple(clinic.series() for _ in range(8))
+    small = factories.make_provider(clinic.site, ProviderRole.PRESCRIBER, capacity=2)
+    return Ground(clinic, series, factories.make_series(series[0].patient, clinic.protocol), small)
+
+
+class Writers:
+    """Changes of a clinic at random, by raw SQL and by the ORM; one that the database refuses changes nothing."""
+
+    def __init__(self, ground: Ground, raw: psycopg.Connection, luck: Random) -> None:
+        self.ground, self.raw, self.luck = ground, raw, luck
+        self.site = ground.clinic.site
+        self.rows: list[Row] = []
+
+    def step(self) -> None:
+        """One change, committed or undone."""
+        name = self.luck.choice([each for each in dir(self) if each.startswith("do_")])
+        undone = self.luck.random() < 0.2
+        with suppress(*REFUSALS), transaction.atomic():
+            getattr(self, name)()
+            if undone:
+                transaction.set_rollback(True)
+        with suppress(psycopg.Error):
+            self.raw.rollback() if undone else self.raw.commit()
+
+    def some(self, model: Any) -> Any:
+        """Any row of the site's."""
+        return self.luck.choice(list(model.objects.filter(site=self.site)))
+
+    def span(self) -> tuple[datetime, datetime]:
+        """Some hours of the window."""
+        start = MORNING + timedelta(hours=self.luck.randrange(-20, 120))
+        return start, start + timedelta(hours=self.luck.randrange(1, 30))
+
+    def do_insert_session(self) -> None:
+        row = self.ground.row(self.luck.randrange(8), self.luck.choice([0, 600, 800, 1440, 2880, 4321]))
+        put(self.raw, row)
+        self.rows.append(row)
+
+    def do_move_session(self) -> None:
+        row = self.luck.choice(self.rows)
+        by = timedelta(minutes=self.luck.choice([-1440, 1440, 2880, 600, -7]))
+        moved = shifted(row, by)
+        change(self.raw, row, **{name: moved[name] for name in moved if isinstance(moved[name], datetime)})
+
+    def do_reseat_session(self) -> None:
+        change(self.raw, self.luck.choice(self.rows), chair_id=self.luck.choice(self.ground.clinic.chairs).id)
+
+    def do_cancel_session(self) -> None:
+        change(self.raw, self.luck.choice(self.rows), status=self.luck.choice(["cancelled", "arrived", "confirmed"]))
+
+    def do_remove_session(self) -> None:
+        self.raw.execute("DELETE FROM infusion_sessions_session WHERE id = %s", [self.luck.choice(self.rows)["id"]])
+
+    def do_change_session_by_model(self) -> None:
+        session = self.luck.choice(list(Session.objects.all()))
+        session.acuity = self.luck.randrange(1, 4)
+        session.save()
+
+    def do_remove_sessions_by_model(self) -> None:
+        Session.objects.filter(pk=self.luck.choice(self.rows)["id"]).delete()
+
+    def do_change_hours(self) -> None:
+        hours = [{"weekday": n, "opens": time(self.luck.randrange(6, 9)), "closes": time(18)} for n in range(6)]
+        change_site(self.site.pk, {"opening_hours": hours})
+
+    def do_close_site(self) -> None:
+        self.raw.execute(
+            "INSERT INTO scheduler_siteclosure (id, site_id, during, reason) VALUES (uuidv7(), %s, %s, '')",
+            [self.site.pk, TimestamptzRange(*self.span())],
+        )
+
+    def do_open_site(self) -> None:
+        self.raw.execute("DELETE FROM scheduler_siteclosure WHERE site_id = %s", [self.site.pk])
+
+    def do_close_chair(self) -> None:
+        chair = self.some(Chair)
+        self.raw.execute(
+            "INSERT INTO scheduler_chairclosure (id, chair_id, during, reason) VALUES (uuidv7(), %s, %s, '')",
+            [chair.pk, TimestamptzRange(*self.span())],
+        )
+
+    def do_change_chair(self) -> None:
+        Chair.objects.filter(pk=self.some(Chair).pk).update(
+            kind=self.luck.choice(["bed", "recliner"]), is_active=self.luck.random() < 0.8
+        )
+
+    def do_new_chair(self) -> None:
+        factories.make_chair(self.site, features=("cardiac_monitor",))
+
+    def do_time_off(self) -> None:
+        TimeOff.objects.create(provider=self.some(Provider), during=self.span())
+
+    def do_change_provider(self) -> None:
+        provider = self.some(Provider)
+        self.raw.execute(
+            "UPDATE scheduler_provider SET capacity = capacity + 1, is_active = %s WHERE id = %s",
+            [self.luck.random() < 0.8, provider.pk],
+        )
+
+    def do_new_nurse(self) -> None:
+        factories.make_provider(self.site, capacity=2)
+
+    def do_change_rules(self) -> None:
+        rule = self.luck.choice(list(AvailabilityRule.objects.filter(provider__site=self.site)))
+        if self.luck.random() < 0.5:
+            rule.delete()
+        else:
+            rule.end_time = time(self.luck.randrange(1, 23))
+            rule.save()
+
+    def do_move_site(self) -> None:
+        zone = self.luck.choice(["America/Chicago", "Asia/Kathmandu", "Europe/Berlin"])
+        self.raw.execute("UPDATE accounts_site SET time_zone = %s WHERE id = %s", [zone, self.site.pk])
+
+
+def begin(ground: Ground, raw: psycopg.Connection, seed: int) -> Writers:
+    writers = Writers(ground, raw, Random(seed))
+    writers.do_insert_session()
+    raw.commit()
+    return writers
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_write(ground: Ground, connect: Connect, seed: int) -> None:
+    writers = begin(ground, connect(IsolationLevel.READ_COMMITTED), seed)
+    for _ in range(40):
+        writers.step()
+        in_agreement(writers.site)
+        connection.close_if_unusable_or_obsolete()
+
+
+def test_what_nobody_changed_is_not_read_again(ground: Ground, connect: Connect) -> None:
+    writers = begin(ground, connect(IsolationLevel.READ_COMMITTED), 1)
+    once = kept_days.days_of(writers.site, window(writers.site))
+    writers.rows.append(row := ground.row(5, 1440))
+    put(writers.raw, row)
+    writers.raw.commit()
+    again = kept_days.days_of(writers.site, window(writers.site))
+    changed = [old is not new for old, new in zip(once, again, strict=True)]
+    assert changed == [False, False, True, False, False, False, False, False]
+
+
+def test_what_is_undone_is_never_kept(ground: Ground, connect: Connect) -> None:
+    site = ground.clinic.site
+    writers = begin(ground, connect(IsolationLevel.READ_COMMITTED), 1)
+    before = kept_days.days_of(site, window(site))
+    kept_days._kept.clear()
+    with transaction.atomic():
+        factories.make_chair(site)
+        # The number of the day moves at commit only, so it still says that nothing has changed.
+        Session.objects.filter(pk=writers.rows[0]["id"]).update(chair=ground.clinic.room)
+        inside = kept_days.days_of(site, window(site))
+        transaction.set_rollback(True)
+    assert len(inside[0].chairs) == len(before[0].chairs) + 1
+    assert kept_days.days_of(site, window(site)) == before
+    # The next change must not take up the number of the one that was undone.
+    writers.raw.execute("UPDATE scheduler_provider SET capacity = capacity WHERE site_id = %s", [site.pk])
+    writers.raw.commit()
+    assert kept_days.days_of(site, window(site)) == before
+
+
+def test_a_site_that_moves_away_and_back(ground: Ground, connect: Connect) -> None:
+    site, raw = ground.clinic.site, connect(IsolationLevel.READ_COMMITTED)
+    in_agreement(site)
+    for zone in ("Asia/Kathmandu", "America/Chicago"):
+        raw.execute("UPDATE accounts_site SET time_zone = %s WHERE id = %s", [zone, site.pk])
+        if zone == "Asia/Kathmandu":
+            # The evening of one day in Chicago is the next one there.
+            put(raw, ground.row(3, 600))
+        raw.commit()
+        in_agreement(site)
+
+
+def test_with_readers_beside_writers(ground: Ground, connect: Connect) -> None:
+    site = ground.clinic.site
+    raws = [connect(IsolationLevel.READ_COMMITTED) for _ in range(2)]
+    writers = [begin(ground, raw, 10 + number) for number, raw in enumerate(raws)]
+    finished, faults = threading.Event(), []
+
+    def work(each: Callable[[], None]) -> None:
+        try:
+            each()
+        except Exception as error:
+            faults.append(error)
+        finally:
+            connection.close()
+
+    def write(which: Writers) -> Callable[[], None]:
+        def steps() -> None:
+            for _ in range(30):
+                which.step()
+
+        return steps
+
+    def read() -> None:
+        while not finished.is_set():
+            kept_days.days_of(site, window(site))
+
+    readers = [threading.Thread(target=work, args=(read,)) for _ in range(2)]
+    writing = [threading.Thread(target=work, args=(write(each),)) for each in writers]
+    for thread in (*readers, *writing):
+        thread.start()
+    for thread in writing:
+        thread.join()
+    # Nobody writes any more: what is kept now is all that will ever be told.
+    in_agreement(site)
+    finished.set()
+    for thread in readers:
+        thread.join()
+    assert not faults
+    in_agreement(site)
+
+
+def test_the_longest_unasked_is_forgotten(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_days, "AT_MOST", 5)
+    site = ground.clinic.site
+    in_agreement(site)
+    assert [key[2] for key in kept_days._kept] == window(site)[3:]
+
+
+def test_it_costs_as_many_questions_for_much_as_for_little(
+    ground: Ground, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    site = ground.clinic.site
+    with django_assert_num_queries(9):
+        kept_days.days_of(site, window(site))
+    for number in range(30):
+        factories.make_chair(site, name=f"One more {number}")
+    with django_assert_num_queries(9):
+        kept_days.days_of(site, window(site))
+    with django_assert_num_queries(1):
+        kept_days.days_of(site, window(site))
+
+
+def test_the_supply_of_a_site_that_has_nothing(ground: Ground) -> None:
+    site = factories.make_site(ground.clinic.organization, ground.clinic.users["manager"])
+    assert kept_days.days_of(site, window(site)) == supply_on(site, window(site))
+    assert kept_days.days_of(site, []) == ()
