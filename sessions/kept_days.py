@@ -100,6 +100,12 @@ def days_of(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
     return tuple(days[on] for on in wanted)
 
 
+def forget() -> None:
+    """Keep nothing of what was."""
+    with _lock:
+        _kept.clear()
+
+
 def _numbers(site: Site, dates: Sequence[date]) -> tuple[int, dict[date, int]]:
     """The number of the site's supply, and of the sessions of each day that ever had one."""
     rows = dict(all_rows(NUMBERS, [site.pk, site.pk, dates[0], dates[-1]]))

@@ -57,7 +57,7 @@ def in_agreement(site: Site) -> None:
 @pytest.fixture
 def ground(committed: None) -> Ground:
     """The clinic of the raw rows, committed, for one test."""
-    kept_days._kept.clear()
+    kept_days.forget()
     clinic = factories.make_clinic(other=factories.make_clinic())
     series = tuple(clinic.series() for _ in range(8))
     small = factories.make_provider(clinic.site, ProviderRole.PRESCRIBER, capacity=2)
@@ -205,7 +205,7 @@ def test_what_is_undone_is_never_kept(ground: Ground, connect: Connect) -> None:
     site = ground.clinic.site
     writers = begin(ground, connect(IsolationLevel.READ_COMMITTED), 1)
     before = kept_days.days_of(site, window(site))
-    kept_days._kept.clear()
+    kept_days.forget()
     with transaction.atomic():
         factories.make_chair(site)
         # The number of the day moves at commit only, so it still says that nothing has changed.

@@ -1,0 +1,175 @@
+"""Facts and `POST plans/`: from PostgreSQL to the planner's values, cold and warm, and what a client waits for.
+
+The same site as in `planner.py`: 50 chairs, 24 nurses and 6 prescribers, 90 days. Facts stand beside the building of
+80 bit sets from as many intervals; a client's wait beside the planner alone and an empty view together.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import repeat
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts import clock
+from accounts.models import Role, Site, User
+from benchmarks import planner as pure
+from benchmarks.clinic import WEEK, make_patients
+from benchmarks.common import load, percentile, request, say, spread, tell, web
+from scheduler import treatment
+from scheduler.models import Protocol, ProviderRole
+from scheduler.planner import Wishes, plan
+from scheduler.walltime import local_date
+from sessions import kept_days
+from sessions.facts import site_days
+from tests import factories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+    from benchmarks.common import Servers
+    from scheduler.facts import Day
+
+PEOPLE = 3001
+# Session n: its day, its chair, and the place in the chair's day, two hours each.
+FILL = """
+INSERT INTO infusion_sessions_session (id, series_id, patient_id, site_id, phase, ordinal, sequence, status, start,
+    hands_on_until, infuse_start, recover_start, "end", turnover_end, acuity, chair_id, nurse_id, prescriber_id,
+    stop_reason, escort_name, gates, version)
+SELECT uuidv7(), s.id, s.patient_id, s.site_id, 'induction', 1, 1 + %(from)s + n / %(people)s, 'booked', t,
+    t + interval '15 min', t + interval '15 min', t + interval '75 min', t + interval '90 min',
+    t + interval '105 min', 2, (%(chairs)s::uuid[])[n / %(days)s %% 50 + 1],
+    (%(nurses)s::uuid[])[n / %(days)s %% 24 + 1], (%(prescribers)s::uuid[])[n / %(days)s %% 6 + 1], '', '', '{}', 1
+FROM generate_series(0, %(sessions)s - 1) n CROSS JOIN LATERAL (
+    SELECT (%(first)s::date + n %% %(days)s + time '08:00' + n / %(days)s / 50 * interval '2 hours')
+        AT TIME ZONE %(zone)s AS t) at
+JOIN (SELECT row_number() OVER (ORDER BY id) - 1 AS place, * FROM infusion_sessions_series WHERE site_id = %(site)s) s
+  ON s.place = n %% %(people)s
+"""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The site, its protocol and who asks."""
+
+    site: Site
+    protocol: Protocol
+    desk: User
+    token: str
+    first: date
+
+    @property
+    def dates(self) -> list[date]:
+        """The window's days."""
+        return [self.first + timedelta(days=n) for n in range(pure.DAYS)]
+
+    def facts(self) -> tuple[Day, ...]:
+        """What the planner is given."""
+        return site_days(self.site, self.dates, None, self.desk, clock.now())
+
+    @property
+    def body(self) -> bytes:
+        """What a client asks."""
+        asked = {"protocol": self.protocol.pk, "site": self.site.pk, "earliest_date": self.first, "limit": 1}
+        return json.dumps(asked | {"latest_date": self.dates[-1]}, default=str).encode()
+
+
+def main(servers: Servers, quick: bool) -> None:
+    """Measure with nothing there, with 5,000 and with 20,000 sessions, then with as many outside the window."""
+    rounds, sizes = (3, (0, 300)) if quick else (25, (0, 5_000, 20_000))
+    with servers.connect() as database, web(servers.folder, "benchmarks.bare") as bare:
+        for size in sizes:
+            ground = _ground(database, size, 0)
+            _measure(f"{size:,} sessions there", servers, ground, size, bare, rounds)
+        ground = _ground(database, sizes[1], sizes[-1])
+        _measure(f"{sizes[1]:,} sessions there, {sizes[-1]:,} outside", servers, ground, sizes[1], bare, rounds)
+
+
+def _ground(database: psycopg.Connection, inside: int, outside: int) -> Ground:
+    """Save a site with so many sessions in the window, and so many after it."""
+    organization = factories.make_organization()
+    doctor = factories.make_user(organization, Role.PRESCRIBER)
+    site = factories.make_site(organization, doctor)
+    factories.make_opening_hours(site, weekdays=WEEK)
+    desk = factories.make_user(organization, Role.FRONT_DESK, sites=(site,))
+    protocol = factories.make_protocol(organization, doctor, *pure.PHASES)
+    chairs = [factories.make_chair(site) for _ in range(pure.CHAIRS)]
+    nurses = [
+        factories.make_provider(site, ProviderRole.NURSE, capacity=4, max_acuity=8, weekdays=WEEK)
+        for _ in range(pure.NURSES)
+    ]
+    prescribers = [
+        factories.make_provider(site, ProviderRole.PRESCRIBER, capacity=12, weekdays=WEEK)
+        for _ in range(pure.PRESCRIBERS)
+    ]
+    first = local_date(clock.now(), ZoneInfo(site.time_zone)) + timedelta(days=7)
+    for patient in make_patients(site, PEOPLE if inside + outside else 0):
+        factories.make_series(patient, protocol)
+    database.execute("SET session_replication_role = replica")
+    for sessions, begins, sequence in ((inside, first, 0), (outside, first + timedelta(days=pure.DAYS), 100)):
+        wanted = {
+            "sessions": sessions,
+            "first": begins,
+            "from": sequence,
+            "days": pure.DAYS,
+            "people": PEOPLE,
+            "zone": site.time_zone,
+            "site": site.pk,
+            "chairs": [chair.pk for chair in chairs],
+            "nurses": [nurse.pk for nurse in nurses],
+            "prescribers": [prescriber.pk for prescriber in prescribers],
+        }
+        database.execute(FILL, wanted)
+    database.execute("SET session_replication_role = DEFAULT")
+    database.execute("VACUUM ANALYZE")
+    return Ground(site, protocol, desk, factories.make_token(desk), first)
+
+
+def _measure(name: str, servers: Servers, ground: Ground, size: int, bare: int, rounds: int) -> None:
+    intervals = pure.busy_intervals(pure.site_days(size))
+    visits = treatment.visits(treatment.parse_phases(ground.protocol.phases))
+    wishes = Wishes(earliest=ground.dates[0], latest=ground.dates[-1])
+
+    def cold() -> object:
+        kept_days.forget()
+        return ground.facts()
+
+    with CaptureQueriesContext(connection) as first:
+        cold()
+    with CaptureQueriesContext(connection) as second:
+        ground.facts()
+    days = ground.facts()
+    sets = _times(rounds, lambda: pure.free_sets(intervals))
+    tell(f"{name}: facts, cold", "ms", sets, _times(rounds, cold), "at most 3")
+    tell(f"{name}: facts, warm", "ms", sets, _times(rounds, ground.facts), "at most 1 ms")
+    say(f"  queries  {len(first)} cold, {len(second)} warm")
+    core = _times(rounds, lambda: plan(visits, days, wishes))
+    empty = load(bare, [repeat(request("GET", "/empty"), rounds + 1)]).check(200).milliseconds[1:]
+    with web(servers.folder, "config.wsgi") as port:
+        asked = request("POST", "/api/v1/plans/", ground.token, ground.body)
+        # The first few only warm up each process.
+        waits = load(port, [repeat(asked, rounds + 10)]).check(200).milliseconds[10:]
+    floor = [one + other for one, other in zip(core, empty, strict=True)]
+    tell(f"{name}: POST plans", "ms", floor, waits, "p50 at most 2, p99 at most 5")
+    for what, values in (("planner", core), ("view", empty)):
+        say(f"  {what:8} {spread(values)}")
+    say(f"  p50 {percentile(waits, 0.5):.1f} ms, p99 {percentile(waits, 0.99):.1f} ms")
+
+
+def _times(rounds: int, work: Callable[[], object]) -> list[float]:
+    """Milliseconds of each round, after one that only warms up."""
+    took = []
+    for number in range(rounds + 1):
+        begin = time.perf_counter()
+        work()
+        if number:
+            took.append((time.perf_counter() - begin) * 1000)
+    return took
