@@ -15,6 +15,7 @@ from scheduler.planner import plan
 from scheduler.plans import Wishes
 from scheduler.reach import chain
 from scheduler.search import permitted
+from scheduler.slots import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from scheduler.treatment import Visit
 
+# So many days are looked at first.
+FIRST_DAYS = 28
 # More than any window has days.
 ANY_GAP = 10_000
 
@@ -126,9 +129,15 @@ class Question:
 
     def possible(self, supposed: Supposition) -> bool:
         """Whether there is a plan under what is supposed."""
-        lifted, window = supposed.lifted, self.window(supposed.wishes, supposed.lifted)
-        visits = [_spaced(visit, lifted) for visit in supposed.visits]
+        window = self.window(supposed.wishes, supposed.lifted)
+        visits = [_spaced(visit, supposed.lifted) for visit in supposed.visits]
         views = [self._views(visit, supposed) for visit in supposed.visits]
+        # Where there is a plan, the first days mostly hold one; only where they do not are all days looked at.
+        first = window & mask(0, (window & -window).bit_length() + FIRST_DAYS, window.bit_length())
+        return self._chosen(visits, views, first) or (first != window and self._chosen(visits, views, window))
+
+    def _chosen(self, visits: list[Visit], views: list[list[tuple[int, _View]]], window: int) -> bool:
+        """Whether days of the window can be chosen: hopeful ones, then the planner is asked about those chosen."""
         places = [self.number(on) for on in self.before]
         while True:
             found = chain(visits, [self._hopeful(looks, window) for looks in views], places)

@@ -76,7 +76,7 @@ def _of_session(code: str, visit: Visit) -> tuple[str, str]:
             f"Closures of the site, for session {number}.",
         ),
         "opening_hours": (
-            f"Session {number} takes {length}, and the clinic is not open so long then.",
+            f"Session {number} takes {length} and has to be within opening hours.",
             f"Opening hours, for session {number} ({length}, then turnover).",
         ),
         "chair_need": (f"Session {number} needs {chair}.", f"Protocol: {chair} for session {number}."),
