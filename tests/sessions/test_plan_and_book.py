@@ -9,11 +9,13 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts import clock
 from scheduler.models import Protocol
 from sessions.models import Plan, Series, Session
-from tests.factories import make_order, make_patient, make_protocol, make_session, phase
+from tests.factories import make_order, make_patient, make_protocol, make_provider, make_session, make_site, phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,10 +234,12 @@ def test_an_open_ended_protocol_is_told_how_many(desk: APIClient, clinic: Clinic
         ({"earliest_date": ahead(-1)}, 422, "in_past"),
         ({"latest_date": ahead(549), "earliest_date": ahead(500)}, 422, "beyond_horizon"),
         ({"latest_date": ahead(402)}, 422, "window_too_long"),
+        ({"latest_date": ahead(4000)}, 422, "beyond_horizon"),
         ({"latest_date": ahead(0)}, 400, "empty_range"),
         ({"earliest_date": "2026-02-30"}, 400, "invalid"),
         ({"earliest_date": 5}, 400, "type"),
         ({"sessions": 0}, 400, "min_value"),
+        ({"sessions": 1000}, 400, "max_value"),
         ({"sessions": 6}, 400, "not_open_ended"),
         ({"limit": 11}, 400, "max_value"),
         ({"limit": True}, 400, "type"),
@@ -254,24 +258,43 @@ def test_an_open_ended_protocol_is_told_how_many(desk: APIClient, clinic: Clinic
 def test_bad_requests_are_refused_before_any_search(
     desk: APIClient, clinic: Clinic, changes: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = desk.post("/api/v1/plans/", asked(clinic, **changes))
+    answer = refused_unsearched(desk, asked(clinic, **changes))
     assert answer.status_code == status, answer.content
     body = answer.json()
     assert code in {body["code"], *(fault["code"] for fault in body.get("errors", []))}
     assert not Plan.objects.exists()
 
 
+def refused_unsearched(client: APIClient, body: dict[str, Any]) -> Any:
+    """The answer to a request that must be refused without a look at any site's days."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.post("/api/v1/plans/", body)
+    days = ("scheduler_openinghours", "scheduler_availabilityrule", "infusion_sessions_session")
+    assert not [query["sql"] for query in queries if any(f'FROM "{table}"' in query["sql"] for table in days)]
+    return answer
+
+
 def test_a_draft_cannot_be_planned(desk: APIClient, clinic: Clinic) -> None:
     draft = make_protocol(clinic.organization, None)
-    answer = desk.post("/api/v1/plans/", asked(clinic, protocol=str(draft.pk)))
+    answer = refused_unsearched(desk, asked(clinic, protocol=str(draft.pk)))
     assert (answer.status_code, answer.json()["code"]) == (422, "protocol_not_approved")
 
 
 def test_a_chair_kind_that_the_site_has_not_got(desk: APIClient, clinic: Clinic) -> None:
     clinic.bed.is_active = False
     clinic.bed.save()
-    answer = desk.post("/api/v1/plans/", asked(clinic, preferences={"chair_kind": "bed"}))
+    answer = refused_unsearched(desk, asked(clinic, preferences={"chair_kind": "bed"}))
     assert (answer.status_code, answer.json()["code"]) == (422, "chair_kind_missing")
+
+
+def test_a_provider_of_another_site(desk: APIClient, clinic: Clinic) -> None:
+    site = make_site(clinic.organization, clinic.users["prescriber"])
+    site.staff.add(clinic.users["front_desk"])
+    elsewhere = make_provider(site)
+    answer = refused_unsearched(desk, asked(clinic, preferences={"provider": str(elsewhere.pk)}))
+    fault = answer.json()["errors"][0]
+    assert (answer.status_code, fault["code"]) == (400, "provider_of_other_site")
+    assert fault["pointer"] == "/preferences/provider"
 
 
 def test_records_of_another_clinic_do_not_exist(desk: APIClient, clinic: Clinic) -> None:
