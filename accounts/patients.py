@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import Patient, Role
 from accounts.queries import staffed_sites
@@ -12,7 +13,7 @@ from accounts.refusals import Forbidden
 from accounts.rights import holds, may
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from accounts.models import User
 
@@ -41,6 +42,16 @@ def check_may_link(user: User, names: Collection[str]) -> None:
     """Raise Forbidden where `user` is among the fields and the person may not tie a record to a sign-in."""
     if "user" in names and not holds(user, *LINKERS):
         raise Forbidden("may_not_link", "Your role may not tie a patient to a sign-in.")
+
+
+def named(terms: Iterable[str]) -> Q:
+    """Condition "each term begins a word of the given or the family name", in whatever case."""
+    condition = Q()
+    for term in terms:
+        begins = Q(family_name__istartswith=term) | Q(given_name__istartswith=term)
+        later = Q(family_name__icontains=f" {term}") | Q(given_name__icontains=f" {term}")
+        condition &= begins | later
+    return condition
 
 
 def contact_as_seen(user: User, patient: Patient) -> dict[str, str]:

@@ -25,7 +25,11 @@ class Place:
     right: str
 
 
-STAFF: Final[tuple[Place, ...]] = ()
+STAFF: Final[tuple[Place, ...]] = (
+    Place("web:desk", _("Arrivals"), "arrived", "sessions.arrive"),
+    Place("web:patients", _("Patients"), "person", "patients.list"),
+    Place("web:alerts", _("Alerts"), "bell", "alerts.list"),
+)
 PATIENTS: Final[tuple[Place, ...]] = (
     Place("web:visits", _("My visits"), "calendar", "series.list"),
     Place("web:book", _("Book visits"), "plus", "plans.create"),

@@ -1,12 +1,13 @@
-"""Who a page is about: the reader's own record, or that of a patient whom they may see."""
+"""Who and where a page is about: the reader's own record, a patient whom they may see, a site where they work."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from accounts.audit import record_reads
-from accounts.models import Patient
-from accounts.queries import visible_patients
+from accounts.http.fields import as_uuid
+from accounts.models import Patient, Site
+from accounts.queries import staffed_sites, visible_patients
 from accounts.refusals import NotFound
 
 if TYPE_CHECKING:
@@ -28,3 +29,12 @@ def patient_seen_by(user: User, patient_id: str) -> Patient:
         raise NotFound
     record_reads(user.pk, Patient._meta.db_table, [(patient.pk, patient.pk)])
     return patient
+
+
+def site_of(user: User, wanted: str = "") -> Site:
+    """The site that staff look at: the one asked for, else their first. Raises NotFound where they work at none."""
+    sites = staffed_sites(user).order_by("name", "id")
+    site = sites.first() if not wanted else None if as_uuid(wanted) is None else sites.filter(pk=wanted).first()
+    if site is None:
+        raise NotFound
+    return site

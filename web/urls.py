@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from web import booking, signing_in, views, visits
+from web import alerts, booking, desk, patients, signing_in, views, visits
 
 app_name = "web"
 
@@ -21,6 +21,13 @@ urlpatterns = [
     path("plans/<record_id:plan>/", booking.plan, name="plan"),
     path("plans/<record_id:plan>/choices/", booking.plans, name="plans"),
     path("plans/<record_id:plan>/hold/", booking.hold, name="hold"),
+    path("desk/", desk.desk, name="desk"),
+    path("desk/<record_id:session>/arrive/", desk.arrive, name="arrive"),
+    path("desk/<record_id:session>/confirmed/", desk.confirmed, name="confirmed"),
+    path("patients/", desk.patients, name="patients"),
+    path("patients/<record_id:patient>/", patients.patient, name="patient"),
+    path("alerts/", alerts.inbox, name="alerts"),
+    path("alerts/<record_id:alert>/take/", alerts.take, name="take-alert"),
     path("visits/", visits.overview, name="visits"),
     path("series/<record_id:series>/", visits.series, name="series"),
     path("sessions/<record_id:session>/confirm/", visits.confirm, name="confirm"),

@@ -23,6 +23,7 @@ from sessions.models import GONE, TO_COME, Series, Session
 from sessions.planning import phases_of
 from sessions.queries import visible_series, visible_sessions
 from web.pages import page, page_for
+from web.patients import progress
 from web.people import own_record
 from web.preparing import preparation
 
@@ -103,6 +104,7 @@ def _show(request: HttpRequest, series: Series, earlier: list[Series]) -> HttpRe
         days=days,
         preparation=preparation(series.protocol, begun=any(each.status in ENDED for each in sessions)),
         earlier=earlier,
+        charts=[] if is_staff(user) else progress(user, series.patient),
         for_other=is_staff(user),
     )
 

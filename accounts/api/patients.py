@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 
@@ -23,6 +22,7 @@ from accounts.queries import staffed_sites, visible_patients, visible_sites
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from django.db.models import QuerySet
     from rest_framework.request import Request
 
 name_constraint("accounts_patient_user_id_key", "user_taken", "That sign-in belongs to another patient already.")
@@ -103,11 +103,7 @@ class PatientFilters(StrictFilterSet):
         terms = value.split()
         if len(terms) > MOST_TERMS:
             raise bad_parameter("search", "too_many_terms", f"At most {MOST_TERMS} words.")
-        for term in terms:
-            begins = Q(family_name__istartswith=term) | Q(given_name__istartswith=term)
-            later = Q(family_name__icontains=f" {term}") | Q(given_name__icontains=f" {term}")
-            queryset = queryset.filter(begins | later)
-        return queryset
+        return queryset.filter(patients.named(terms))
 
 
 EXAMPLE = OpenApiExample(

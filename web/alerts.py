@@ -1,0 +1,69 @@
+"""The clinicians' inbox of red flags: what is open, whose it is, and taking one on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from django.contrib import messages
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from accounts import clock
+from accounts.audit import record_reads
+from accounts.refusals import Conflict, NotFound
+from notifications import alerts
+from notifications.models import Alert, AlertLevel, AlertStatus
+from notifications.queries import visible_alerts
+from web.pages import page, page_for
+from web.people import site_of
+from web.words import alert_words
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from accounts.models import User
+
+SHOWN_AT_MOST = 100
+DONE_AT_MOST = 20
+
+
+@page_for("alerts.list")
+def inbox(request: HttpRequest) -> HttpResponse:
+    """Open alerts, the gravest and oldest first, then what was taken on lately."""
+    user = cast("User", request.user)
+    seen = visible_alerts(user).select_related("patient__site", "owner", "session")
+    waiting = list(_gravest_first(seen.filter(status=AlertStatus.OPEN))[:SHOWN_AT_MOST])
+    taken = list(seen.exclude(status=AlertStatus.OPEN).order_by("-acknowledged_at", "-id")[:DONE_AT_MOST])
+    record_reads(user.pk, Alert._meta.db_table, [(each.pk, each.patient_id) for each in (*waiting, *taken)])
+    rows = {"waiting": [(each, alert_words(each.kind)) for each in waiting]}
+    rows["taken"] = [(each, alert_words(each.kind)) for each in taken]
+    return page(request, "alerts", site=site_of(user), now=clock.now(), waiting=rows["waiting"], taken=rows["taken"])
+
+
+def _gravest_first(found: QuerySet[Alert]) -> QuerySet[Alert]:
+    order = reversed(AlertLevel.values)
+    grave = Case(
+        *(When(level=level, then=Value(place)) for place, level in enumerate(order)),
+        default=Value(len(AlertLevel.values)),
+        output_field=IntegerField(),
+    )
+    return found.order_by(grave, "created_at", "id")
+
+
+@page_for("alerts.acknowledge", "POST")
+def take(request: HttpRequest, alert: str) -> HttpResponse:
+    """ "I'll take it." Where somebody was first, the page says so and the owner stays."""
+    user = cast("User", request.user)
+    found = visible_alerts(user).filter(pk=alert).first()
+    if found is None:
+        raise NotFound
+    try:
+        alerts.acknowledge(found.pk, user)
+    except Conflict as refusal:
+        if refusal.code != "already_done":
+            raise
+        messages.warning(request, _("Somebody else has taken it already."))
+    else:
+        messages.success(request, _("It is yours now."))
+    return redirect("web:alerts")

@@ -1,0 +1,74 @@
+"""A patient as staff see them: who it is, their courses, and for those who treat, how they are doing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from accounts import clock
+from accounts.audit import record_reads
+from accounts.patients import contact_as_seen
+from accounts.rights import is_staff, may
+from notifications.instruments import INSTRUMENTS
+from notifications.models import AlertStatus, FollowUp
+from notifications.queries import trend, visible_alerts
+from sessions.models import GONE, TO_COME, Session
+from sessions.queries import visible_series, visible_sessions
+from web.charts import Chart, chart
+from web.pages import page, page_for
+from web.people import patient_seen_by
+from web.words import alert_words
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from accounts.models import Patient, User
+
+
+@page_for("patients.retrieve")
+def patient(request: HttpRequest, patient: str) -> HttpResponse:
+    """One patient."""
+    user = cast("User", request.user)
+    about = patient_seen_by(user, patient)
+    found = visible_series(user).filter(patient=about).select_related("protocol").order_by("-created_at", "-id")
+    coming = visible_sessions(user).filter(patient=about, status__in=TO_COME, end__gt=clock.now()).order_by("start")
+    return page(
+        request,
+        "patient",
+        site=about.site,
+        patient=about,
+        contact=contact_as_seen(user, about),
+        found=found,
+        coming=coming.first(),
+        may_book=may(user, "plans.create"),
+        for_other=is_staff(user),
+        **_care(user, about),
+    )
+
+
+def _care(user: User, about: Patient) -> dict[str, Any]:
+    """Scores and alerts, for those who may see them; each look is in the audit trail."""
+    if not may(user, "follow-ups.trend"):
+        return {}
+    waiting = []
+    if may(user, "alerts.list"):
+        open_alerts = visible_alerts(user).filter(patient=about, status=AlertStatus.OPEN).order_by("-created_at")
+        waiting = [(each, alert_words(each.kind)) for each in open_alerts]
+    return {"charts": progress(user, about), "alerts": waiting}
+
+
+def progress(user: User, about: Patient) -> list[Chart]:
+    """The patient's scores over time, an instrument each; those answered once only are left out."""
+    visits = list(
+        Session.objects.filter(patient=about)
+        .exclude(status__in=GONE)
+        .order_by("start")
+        .values_list("sequence", "start")
+    )
+    charts = []
+    for code in INSTRUMENTS:
+        answers = list(trend(user, about, code))
+        record_reads(user.pk, FollowUp._meta.db_table, [(each.pk, about.pk) for each in answers])
+        drawn = chart(code, answers, visits)
+        if drawn is not None:
+            charts.append(drawn)
+    return charts
