@@ -81,6 +81,7 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "notifications.list": EVERYBODY,
     "notifications.retrieve": EVERYBODY,
     "notifications.resend": BOOKERS,
+    "notifications.export": BOOKERS | {AUDITOR},
     "follow-ups.list": CARE | {PATIENT},
     "follow-ups.retrieve": CARE | {PATIENT},
     "follow-ups.trend": CARE | {PATIENT},
@@ -88,6 +89,19 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "alerts.list": CARE,
     "alerts.retrieve": CARE,
     "alerts.acknowledge": CARE,
+    "alerts.close": CARE,
+    "on-call.list": READERS,
+    "on-call.retrieve": READERS,
+    "on-call.create": MANAGERS | {PRESCRIBER},
+    "on-call.now": READERS,
+    "on-call.pager": CARE,
+    "red-flag-rules.list": CARE | {MANAGER, AUDITOR},
+    "red-flag-rules.retrieve": CARE | {MANAGER, AUDITOR},
+    "red-flag-rules.in-force": CARE | {MANAGER, AUDITOR},
+    "red-flag-rules.create": frozenset({PRESCRIBER}),
+    "message-plans.list": READERS,
+    "message-plans.retrieve": READERS,
+    "message-plans.create": MANAGERS,
 }
 
 

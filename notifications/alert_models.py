@@ -144,7 +144,8 @@ class OnCallShift(models.Model):
 class Pager(models.Model):
     """How a clinician is reached when on call: by these channels, at this number. Without one, by e-mail."""
 
-    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="pager")
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="pager")
     phone = models.CharField(max_length=20, blank=True, default="")
     channels = ArrayField(models.CharField(max_length=10, choices=Channel), default=default_channels)
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from accounts import clock
 from accounts.refusals import Conflict
-from notifications.facts import address, why_not
-from notifications.models import Message, MessageStatus
+from notifications.facts import ENDS_TOLD, address, why_not
+from notifications.models import AlertStatus, Message, MessageStatus
+from notifications.reminders import NEWS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,12 +27,12 @@ def check(message: Message, now: datetime) -> None:
     """
     if message.status in UNDER_WAY or message.resends.filter(status__in=UNDER_WAY).exists():
         raise Conflict("under_way", "This message is still to be sent.")
-    reason = why_not(message.session, message)
+    reason = _why_not(message)
     if reason:
         raise Conflict(reason, "There is nothing to say any more.")
     if _last_moment(message) <= now:
         raise Conflict("too_late", "It is too late to say this.")
-    if not address(message.patient, message.channel):
+    if message.alert is None and not address(message.patient, message.channel):
         raise Conflict("no_address", "There is no address for this channel.")
 
 
@@ -40,6 +42,10 @@ def resend(message_id: UUID, now: datetime) -> Message:
     message = Message.objects.select_for_update(no_key=True).get(id=message_id)
     check(message, now)
     return Message.objects.create(
+        alert_id=message.alert_id,
+        recipient_id=message.recipient_id,
+        urgent=message.urgent,
+        rule=message.rule,
         session_id=message.session_id,
         patient_id=message.patient_id,
         follow_up_id=message.follow_up_id,
@@ -53,5 +59,14 @@ def resend(message_id: UUID, now: datetime) -> Message:
     )
 
 
+def _why_not(message: Message) -> str:
+    if message.alert is None:
+        return why_not(message.session, message)
+    return "" if message.alert.status == AlertStatus.OPEN else message.alert.status
+
+
 def _last_moment(message: Message) -> datetime:
+    """Until when it may be said: while the questionnaire is open, the visit lies ahead, or an end is news."""
+    if message.alert_id is not None or message.kind in ENDS_TOLD:
+        return clock.now() + NEWS
     return message.follow_up.expires_at if message.follow_up else message.session.start

@@ -247,6 +247,7 @@ def booking() -> Iterator[Row]:
         (37, "absent before the start", "POST sessions/{overdue}/no-show/", "booked", "not_yet"),
         (37, "say again what is still due", "POST notifications/{message}/resend/", "due_message", "under_way"),
         (37, "acknowledge twice", "POST alerts/{alert}/acknowledge/", "owned_alert", "already_done"),
+        (37, "close twice", "POST alerts/{alert}/close/", "closed_alert", "already_done"),
     ):
         yield on_record(number, what, name, record, 409, code)
         # The state comes before the body.

@@ -183,6 +183,25 @@ def adjust(world: World, names: dict[str, str]) -> dict[str, Any]:
     return {"phase": "induction", "spacing": spacing, "sessions": 6, "reason": "tired"}
 
 
+def roster(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """One person all week."""
+    user = str(world.clinic.users[Role.PRESCRIBER].pk)
+    span = {"start_time": "00:00", "end_time": "00:00"}
+    return {"site": names["site"], "shifts": [{"user": user, "weekday": day, **span} for day in range(7)]}
+
+
+def flag_rule(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """Another level, threshold and clock."""
+    clocks = {"act_minutes": 30, "escalate_minutes": 5}
+    return {"kind": "severe_pain", "level": "urgent", "at_least": 7, **clocks, "source": "Our own policy"}
+
+
+def message_plan(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """Everything said otherwise."""
+    said = dict.fromkeys(("receipts", "changes", "cancellations", "no_shows", "offers"), True)
+    return {"site": names["site"], **said, "preparation_hours": 48, "ask_again_hours": 6}
+
+
 def order(world: World, names: dict[str, str]) -> dict[str, Any]:
     """An order for the patient."""
     who = {"patient": names["patient"], "protocol": names["protocol"]}
@@ -325,6 +344,20 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     *read_only("alerts", "alert"),
     verb("alerts", "alert", "acknowledge"),
+    verb("alerts", "alert", "close", of(outcome="Called; safe at home.")),
+    Operation("GET", "notifications/export/", "notifications.export"),
+    Operation("GET", "on-call/", "on-call.list"),
+    Operation("POST", "on-call/", "on-call.create", roster),
+    Operation("GET", "on-call/{roster}/", "on-call.retrieve"),
+    Operation("GET", "on-call/now/?site={site}", "on-call.now"),
+    Operation("POST", "on-call/pager/", "on-call.pager", of(phone="+13125550146", channels=["email", "sms"])),
+    Operation("GET", "red-flag-rules/", "red-flag-rules.list"),
+    Operation("GET", "red-flag-rules/in-force/", "red-flag-rules.in-force"),
+    Operation("POST", "red-flag-rules/", "red-flag-rules.create", flag_rule),
+    Operation("GET", "red-flag-rules/{flag_rule}/", "red-flag-rules.retrieve"),
+    Operation("GET", "message-plans/", "message-plans.list"),
+    Operation("POST", "message-plans/", "message-plans.create", message_plan),
+    Operation("GET", "message-plans/{message_plan}/", "message-plans.retrieve"),
     Operation("GET", "schema/", None),
     Operation("GET", "docs/", None),
 )  # fmt: skip

@@ -127,8 +127,8 @@ def test_a_read_of_a_patients_record_is_in_the_trail(world: World, operation: Op
 
 # ---- other organizations, other sites, other patients ---------------------------------------------------------------
 
-# Who else may see a record: the same organization its protocols and gates, patients what their clinic offers.
-SEEN_ELSEWHERE = {"draft", "gate_definition"}
+# Who else may see a record: the same organization its protocols, gates and rules, patients what their clinic offers.
+SEEN_ELSEWHERE = {"draft", "gate_definition", "flag_rule"}
 OF_A_PATIENT = {
     "patient", "order", "plan", "series", "review", "booked", "confirmed", "arrived", "infusing", "paused",
     "recovering", "overdue", "message", "follow_up", "alert",
@@ -187,7 +187,7 @@ def test_a_list_shows_nothing_of_others(world: World, other: World, operation: O
 
 FILTERED = {
     "site": "site", "patient": "patient", "protocol": "protocol", "series": "series", "session": "booked",
-    "chair": "chair", "provider": "provider", "owner": "colleague",
+    "chair": "chair", "provider": "provider", "owner": "colleague", "alert": "alert",
 }  # fmt: skip
 
 

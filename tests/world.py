@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 from accounts import clock
 from accounts.models import AuditEntry, Role, Site, User
 from notifications.follow_ups import new_link, revoke_links
-from notifications.models import Alert, FollowUp, Message
+from notifications.models import Alert, FlagRule, FollowUp, Message, Roster
 from scheduler.models import AvailabilityRule, ChairClosure, GateDefinition, SiteClosure, TimeOff
 from scheduler.planner import Wishes
 from sessions import lifecycle
@@ -324,4 +324,14 @@ def _messages(world: World) -> None:
 
     alert("alert")
     alert("owned_alert", status="acknowledged", acknowledged_at=now)
+    done = {"closed_at": now, "closed_by": clinic.users["nurse"], "outcome": "seen"}
+    alert("closed_alert", status="closed", acknowledged_at=now, **done)
+    policy = {"level": "urgent", "act_minutes": 60, "escalate_minutes": 10, "source": "Our own policy"}
+    rule = FlagRule.objects.create(organization=clinic.organization, kind="high_score", **policy)
+    world.ids |= {
+        "clinician": str(clinic.users["prescriber"].pk),
+        "roster": str(Roster.objects.create(site=clinic.site).pk),
+        "flag_rule": str(rule.pk),
+        "message_plan": str(clinic.site.message_plan.pk),
+    }
     assert Site.objects.filter(pk=world.ids["site"]).exists()

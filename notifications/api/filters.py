@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accounts.http.fields import StrictChoice
-from accounts.http.filters import ChoicesFilter, ReferenceFilter, StrictFilter, StrictFilterSet, TextFilter
+from accounts.http.filters import (
+    ChoicesFilter,
+    InstantFilter,
+    ReferenceFilter,
+    StrictFilter,
+    StrictFilterSet,
+    TextFilter,
+)
 from accounts.models import Channel, User
 from accounts.queries import visible_patients
 from notifications.instruments import INSTRUMENTS
 from notifications.models import AlertLevel, AlertStatus, MessageStatus
+from notifications.queries import visible_alerts
 from sessions.queries import visible_series, visible_sessions
 
 if TYPE_CHECKING:
@@ -30,8 +38,12 @@ class MessageFilters(StrictFilterSet):
     session = ReferenceFilter(visible_sessions)
     series = ReferenceFilter(visible_series, "session__series")
     kind = TextFilter(lookup_expr="contains")
+    rule = TextFilter(lookup_expr="contains")
+    alert = ReferenceFilter(visible_alerts)
     channel = ChoicesFilter(Channel.choices)
     status = ChoicesFilter(MessageStatus.choices)
+    from_ = InstantFilter("due_at", lookup_expr="gte")
+    until = InstantFilter("due_at", lookup_expr="lt")
 
 
 class FollowUpFilters(StrictFilterSet):

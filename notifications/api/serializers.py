@@ -22,7 +22,11 @@ class MessageSerializer(StrictModelSerializer):
             "patient",
             "session",
             "follow_up",
+            "alert",
+            "recipient",
             "kind",
+            "rule",
+            "urgent",
             "channel",
             "speaks_of",
             "due_at",
@@ -30,6 +34,7 @@ class MessageSerializer(StrictModelSerializer):
             "status",
             "attempts",
             "sent_at",
+            "delivered_at",
             "reason",
             "resend_of",
             "created_at",
@@ -169,14 +174,27 @@ class AlertSerializer(StrictModelSerializer):
             "patient",
             "session",
             "follow_up",
+            "message",
             "kind",
             "level",
             "status",
             "owner",
             "created_at",
+            "act_by",
+            "step",
+            "escalate_at",
             "acknowledged_at",
+            "closed_at",
+            "closed_by",
+            "outcome",
         ]
         read_only_fields: ClassVar = fields
+
+
+class CloseSerializer(StrictSerializer):
+    """What was done about an alert."""
+
+    outcome = fields.TextField(max_length=1000)
 
 
 class NothingSerializer(StrictSerializer):

@@ -5,12 +5,20 @@ from __future__ import annotations
 from django.urls import path
 
 from accounts.http.views import RecordRouter
-from notifications.api import views
+from notifications.api import on_call, views
 
 router = RecordRouter()
 router.register("notifications", views.MessageViewSet, basename="notifications")
 router.register("follow-ups", views.FollowUpViewSet, basename="follow-ups")
 router.register("alerts", views.AlertViewSet, basename="alerts")
+router.register("on-call", on_call.RosterViewSet, basename="on-call")
+router.register("red-flag-rules", on_call.FlagRuleViewSet, basename="red-flag-rules")
+router.register("message-plans", on_call.MessagePlanViewSet, basename="message-plans")
 
 # Records are found by UUIDs, so whatever else stands in a follow-up's place is a link's token, true or false.
-urlpatterns = [*router.urls, path("follow-ups/<str:token>/", views.CheckInView.as_view(), name="check-in-api")]
+urlpatterns = [
+    path("on-call/now/", on_call.OnCallNowView.as_view(), name="on-call-now"),
+    path("on-call/pager/", on_call.PagerView.as_view(), name="on-call-pager"),
+    *router.urls,
+    path("follow-ups/<str:token>/", views.CheckInView.as_view(), name="check-in-api"),
+]

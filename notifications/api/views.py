@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -13,7 +14,7 @@ from accounts.http.base import ApiView
 from accounts.http.query import bad_parameter
 from accounts.http.views import ListRecords, PatientRecords, ReadRecord
 from accounts.refusals import Gone
-from notifications import alerts, follow_ups, resending
+from notifications import alerts, follow_ups, ledger, resending
 from notifications.api import filters
 from notifications.api import serializers as shapes
 from notifications.instruments import INSTRUMENTS
@@ -49,6 +50,21 @@ class MessageViewSet(ListRecords, ReadRecord, PatientRecords):
         self.body(shapes.NothingSerializer)
         message = resending.resend(self.record.pk, clock.now())
         return self.show(message, 201)
+
+    def known_parameters(self) -> frozenset[str]:
+        """The export takes the list's filters."""
+        filtered = frozenset(self.filterset_class.base_filters) if self.action == "export" else frozenset()
+        return super().known_parameters() | filtered
+
+    @extend_schema(operation_id="notifications_export", responses={(200, "text/csv"): str})
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def export(self, request: Request) -> HttpResponse:
+        """The log as CSV, newest first, by the list's filters; 422 `too_many` beyond 50,000 rows: filter more."""
+        rows = ledger.rows(self.filter_queryset(self.get_queryset()))
+        self.shown(rows)
+        answer = HttpResponse(ledger.as_csv(rows), content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = 'attachment; filename="messages.csv"'
+        return answer
 
 
 @extend_schema(tags=["follow-ups"])
@@ -170,6 +186,8 @@ class AlertViewSet(ListRecords, ReadRecord, PatientRecords):
         """A look before the body is judged."""
         if self.action == "acknowledge":
             alerts.refuse_if_acknowledged(self.record)
+        elif self.action == "close":
+            alerts.refuse_if_closed(self.record)
 
     @extend_schema(request=shapes.NothingSerializer, responses=shapes.AlertSerializer)
     @action(detail=True, methods=["post"])
@@ -177,3 +195,16 @@ class AlertViewSet(ListRecords, ReadRecord, PatientRecords):
         """Own it: seen, and dealt with by the caller."""
         self.body(shapes.NothingSerializer)
         return self.show(alerts.acknowledge(self.record.pk, self.user))
+
+    @extend_schema(
+        request=shapes.CloseSerializer,
+        responses=shapes.AlertSerializer,
+        examples=[
+            OpenApiExample("Spoken to", {"outcome": "Called at 18:10; safe, sister with her."}, request_only=True)
+        ],
+    )
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, **kwargs: Any) -> Response:
+        """End it with what was done; nothing else ends an alert."""
+        outcome = self.body(shapes.CloseSerializer)["outcome"]
+        return self.show(alerts.close(self.record.pk, self.user, outcome))
