@@ -1,25 +1,25 @@
 """The one predicate that says whether a day can take a session, and the same for all starts of a day at once.
 
-Sessions already there keep their chair, nurse and prescriber.
+Chairs, nurses and prescribers are pools: a start is feasible exactly when all of the day's sessions can be assigned
+together with it, those to come free to change hands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from scheduler.assignment import Place, joined, lay_pool
 from scheduler.facts import ChairFacts, Day, Need, StaffFacts, Taken
 from scheduler.phases import SLOT_MINUTES
-from scheduler.slots import at_most, bits, mask, runs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+from scheduler.slots import bits, mask, runs
 
 __all__ = [
     "ChairFacts",
     "Day",
     "Need",
     "Parts",
+    "Place",
     "Placement",
     "Refusal",
     "RefusalCode",
@@ -53,11 +53,10 @@ RefusalCode = Literal[
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a session goes.
+    """Where a session goes, and who `moved` for it: sessions to come that get another chair, nurse or prescriber.
 
-    `level` is the most sessions that its nurse has beside it at any instant, plus 1 for a start in the last hour in
-    which one is possible. `fragments` counts the sides (0 to 2) on which the chair keeps a gap too short for another
-    session like it.
+    `level` and `fragments` are the day's part of the objective (docs/planner.md). They look at the times of the day's
+    sessions and at what each asks for, never at who has whom, so that no laying makes a start dearer than another one.
     """
 
     start: int
@@ -66,6 +65,7 @@ class Placement:
     prescriber: str
     level: int
     fragments: int
+    moved: dict[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,155 +89,107 @@ class Parts:
 
 
 def parts(day: Day, need: Need) -> Parts:
-    """The starts that each resource alone would allow."""
+    """The starts that each resource alone may allow: none that is missing here could be laid."""
     load = day.load
-    chairs, number = load.chair_lanes(need)
     return Parts(
-        open=runs(day.open & load.all, need.sitting) & load.marks,
+        open=runs(load.open, need.sitting) & load.marks,
         ahead=load.all >> day.from_slot << day.from_slot,
         patient=runs(day.patient_free & load.all, need.stay),
-        chair=load.any_lane(runs(chairs, need.sitting), number),
-        nurse=load.nurse_starts(need, load.most_at_once),
+        chair=load.chair_starts(need),
+        nurse=load.nurse_starts(need),
         prescriber=load.prescriber_starts(need),
     )
 
 
 def starts(day: Day, need: Need) -> int:
-    """All starts that the day can take, as a set of slots: exactly those for which `place` gives a Placement."""
+    """A set of slots that holds every start for which `place` finds a Placement, and few others: sums, not layings."""
     each = parts(day, need)
     return each.open & each.ahead & each.patient & each.chair & each.nurse & each.prescriber
 
 
 def ranked(day: Day, need: Need, within: int) -> list[tuple[int, int, int]]:
-    """Feasible starts by cost: (level, fragments, starts) ascending, as `place` would give them; sets are disjoint."""
-    levels = _by_level(day, need, within)
-    loose = _by_fragments(day, need, within)
-    classes = [(level, count, a & b) for level, a in levels.items() for count, b in loose.items()]
+    """Starts by what they cost the day: (level, fragments, starts) ascending; the sets are disjoint.
+
+    The one place that says what `level` and `fragments` are. Level: the most others that the least busy nurse on duty
+    has at any instant of the stay, were work spread evenly, plus 1 for a start in the last hour in which one is
+    possible. Fragments: the sides on which it leaves a gap too short for another session like it (`Load.loose`).
+    """
+    before, after = day.load.loose(need)
+    sides = [~(before | after), before ^ after, before & after]
+    classes = [
+        (level, count, starts & side)
+        for level, starts in _by_level(day, need, within).items()
+        for count, side in enumerate(sides)
+    ]
     return sorted(item for item in classes if item[2])
 
 
 def _by_level(day: Day, need: Need, within: int) -> dict[int, int]:
-    late = _late_starts(day, need)
+    late, level = _late_starts(day, need), 0
     levels: dict[int, int] = {}
-    for peak in range(day.load.most_at_once + 1):
-        reached = within & day.load.nurse_starts(need, peak)
-        levels[peak] = levels.get(peak, 0) | (reached & ~late)
-        levels[peak + 1] = reached & late
+    while within:
+        reached = within & runs(day.load.level_at_most(level), need.stay)
+        levels[level] = levels.get(level, 0) | (reached & ~late)
+        levels[level + 1] = reached & late
         within &= ~reached
-        if not within:
-            break
+        level += 1
     return levels
 
 
 def _late_starts(day: Day, need: Need) -> int:
-    possible = runs(day.open & day.load.all, need.sitting) & day.load.marks
+    possible = runs(day.load.open, need.sitting) & day.load.marks
     last = possible.bit_length() - 1
     return mask(last - LATE_SLOTS + 1, last + 1, day.slots)
 
 
-def _by_fragments(day: Day, need: Need, within: int) -> dict[int, int]:
-    """A side is tidy where the chair's free time ends at the session, or leaves room for another one like it."""
-    load, length = day.load, need.sitting
-    free, number = load.chair_lanes(need)
-    everywhere = (1 << number * load.lane_bytes * 8) - 1
-    fit = runs(free, length)
-    before = (everywhere & ~(free << 1)) | (fit << length)
-    after = ((everywhere & ~free) >> length) | (fit >> length)
-    tidy = [fit & before & after, fit & (before | after), fit]
-    classes = {}
-    for count, lanes in enumerate(tidy):
-        classes[count] = within & load.any_lane(lanes, number)
-        within &= ~classes[count]
-    return classes
+def place(day: Day, need: Need, start: int, preferred: Place | None = None, name: str = "") -> Placement | Refusal:
+    """The predicate: chair, nurse and prescriber for a session at `start` and who moves for it, or why not.
 
-
-def place(day: Day, need: Need, start: int) -> Placement | Refusal:
-    """The predicate: chair, nurse and prescriber for a session at `start`, or why not.
-
-    Of the chairs that will do, one with the fewest fragments; of the nurses, one with the lowest peak; then lowest ids.
+    Exact: a Placement exactly where all the day's sessions can be assigned together with this one. Whoever is
+    `preferred` is given where they are free. Else a free chair that it fills best, a free nurse with the lowest peak,
+    lowest ids; only where nobody is free do others move, as few as can be (see assignment.py). `name` is the id under
+    which the new session is thought of; no session on the day may have it.
     """
     refusal = _time_refusal(day, need, start)
     if refusal is not None:
         return refusal
-    nurses, prescribers = day.load.wished(need)
-    chair = _best(
-        day.load.chairs,
-        lambda item: _chair_refusal(day, need, start, item),
-        lambda item: _fragments(day, need, start, item),
-        Refusal("chair_unfit", "the site has no chair in use"),
-    )
-    nurse = _best(
-        nurses,
-        lambda item: _nurse_refusal(day, need, start, item),
-        lambda item: _peak(day, need, start, item),
-        Refusal("nurse_unavailable", "no nurse may take this session"),
-    )
-    prescriber = _best(
-        prescribers,
-        lambda item: _prescriber_refusal(day, need, start, item),
-        lambda item: 0,
-        Refusal("prescriber_unavailable", "no prescriber may take this session"),
-    )
-    if isinstance(chair, Refusal):
-        return chair
-    if isinstance(nurse, Refusal):
-        return nurse
-    if isinstance(prescriber, Refusal):
-        return prescriber
-    level = nurse[1] + (_late_starts(day, need) >> start & 1)
-    return Placement(start, chair[0].id, nurse[0].id, prescriber[0].id, level, chair[1])
+    new = need.at(start, name)
+    if preferred is not None:
+        new = replace(new, chair=preferred.chair, nurse=preferred.nurse, prescriber=preferred.prescriber)
+    laid = []
+    for which, refuse in enumerate(_REFUSALS):
+        found = lay_pool(day, which, [new])
+        if found is None:
+            return refuse(day, new)
+        laid.append(found)
+    moved = joined(day, [new], laid)
+    mine = moved.pop(name)
+    level, fragments = cost(day, need, start)
+    return Placement(start, *mine, level, fragments, moved)
+
+
+def cost(day: Day, need: Need, start: int) -> tuple[int, int]:
+    """Level and fragments of one start; see `ranked`."""
+    level, fragments, _ = ranked(day, need, 1 << start)[0]
+    return level, fragments
 
 
 def can_keep(day: Day, need: Need, start: int, chair: str, nurse: str, prescriber: str) -> Refusal | None:
-    """None if a session at `start` may have just this chair, nurse and prescriber, else why not."""
+    """None if a session may have just this chair, nurse and prescriber while all others keep theirs, else why not."""
     refusal = _time_refusal(day, need, start)
     if refusal is not None:
         return refusal
-    nurses, prescribers = day.load.wished(need)
-    for seat in day.load.chairs:
-        if seat.id == chair:
-            refusal = _chair_refusal(day, need, start, seat)
-            break
-    else:
-        refusal = Refusal("chair_unfit", "this chair is not in use at the site")
-    return (
-        refusal
-        or _staff_refusal(nurses, nurse, lambda person: _nurse_refusal(day, need, start, person), "nurse_unavailable")
-        or _staff_refusal(
-            prescribers,
-            prescriber,
-            lambda person: _prescriber_refusal(day, need, start, person),
-            "prescriber_unavailable",
-        )
+    new, load = need.at(start), day.load
+    asked = (
+        (load.seats, load.seat(new), chair, _chair_refusal),
+        (load.carers, load.carer(new), nurse, _nurse_refusal),
+        (load.doctors, load.doctor(new), prescriber, _prescriber_refusal),
     )
-
-
-def _staff_refusal(
-    staff: Sequence[StaffFacts], wanted: str, refuse: Callable[[StaffFacts], Refusal | None], code: RefusalCode
-) -> Refusal | None:
-    for person in staff:
-        if person.id == wanted:
-            return refuse(person)
-    return Refusal(code, "this person does not work at the site or is not the one wished for")
-
-
-_Item = TypeVar("_Item", ChairFacts, StaffFacts)
-
-
-def _best(
-    pool: Iterable[_Item], refuse: Callable[[_Item], Refusal | None], cost: Callable[[_Item], int], nobody: Refusal
-) -> tuple[_Item, int] | Refusal:
-    """The first of the cheapest that will do, with its cost; else the refusal that came nearest."""
-    best: tuple[_Item, int] | None = None
-    why = nobody
-    for item in pool:
-        refusal = refuse(item)
-        if refusal is None:
-            price = cost(item)
-            best = (item, price) if best is None or price < best[1] else best
-        elif why is nobody or refusal.code in ("chair_taken", "ratio_exceeded"):
-            why = refusal
-    return best or why
+    for pool, claim, wanted, refuse in asked:
+        one = next((each for each in pool.options(claim) if each.id == wanted), None)
+        if one is None or not pool.full[wanted].takes(one, claim):
+            return refuse(day, new, wanted)
+    return None
 
 
 def _time_refusal(day: Day, need: Need, start: int) -> Refusal | None:
@@ -257,47 +209,25 @@ def _time_refusal(day: Day, need: Need, start: int) -> Refusal | None:
     return None
 
 
-def _chair_refusal(day: Day, need: Need, start: int, chair: ChairFacts) -> Refusal | None:
-    if not need.fits(chair):
+def _chair_refusal(day: Day, new: Taken, wanted: str | None = None) -> Refusal:
+    fitting = [each.id for each in day.load.seats.fitting(new.seat)]
+    if not fitting or (wanted is not None and wanted not in fitting):
         return Refusal("chair_unfit", "no chair of the kind and with the features needed")
-    if mask(start, start + need.sitting, day.slots) & ~day.load.sittable[chair.id]:
-        return Refusal("chair_taken", "no fitting chair is free for the whole session and its turnover")
-    return None
+    return Refusal("chair_taken", "no fitting chair is free for the whole session and its turnover")
 
 
-def _nurse_refusal(day: Day, need: Need, start: int, nurse: StaffFacts) -> Refusal | None:
-    stay = mask(start, start + need.stay, day.slots)
-    if stay & ~nurse.on_duty:
+def _nurse_refusal(day: Day, new: Taken, wanted: str | None = None) -> Refusal:
+    pool, claim = day.load.carers, day.load.carer(new)
+    there = [each.id for each in pool.options(claim) if wanted in (None, each.id)]
+    if not there:
         return Refusal("nurse_unavailable", "no nurse is on duty for the whole session")
-    if mask(start, start + need.hands_on, day.slots) & day.load.hands.get(nurse.id, 0):
+    if all(claim.hands & pool.full[each].hands for each in there):
         return Refusal("nurse_unavailable", "no nurse is free to start another patient then")
-    if stay & ~day.load.below(nurse, need.acuity, nurse.capacity):
-        return Refusal("ratio_exceeded", "every nurse on duty has as many patients as allowed at once")
-    return None
+    return Refusal("ratio_exceeded", "every nurse on duty has as many patients as allowed at once")
 
 
-def _prescriber_refusal(day: Day, need: Need, start: int, prescriber: StaffFacts) -> Refusal | None:
-    there = mask(start + need.prepare, start + need.stay, day.slots)
-    if there & ~day.load.below(prescriber, 0, prescriber.capacity):
-        return Refusal(
-            "prescriber_unavailable", "no prescriber is there, with room, from the infusion's start to the end"
-        )
-    return None
+def _prescriber_refusal(day: Day, new: Taken, wanted: str | None = None) -> Refusal:
+    return Refusal("prescriber_unavailable", "no prescriber is there, with room, from the infusion's start to the end")
 
 
-def _peak(day: Day, need: Need, start: int, nurse: StaffFacts) -> int:
-    """The most sessions that a nurse has already at any instant of the stay."""
-    stay = mask(start, start + need.stay, day.slots)
-    peak = 0
-    while stay & ~at_most(day.load.count.get(nurse.id, []), peak, day.load.all):
-        peak += 1
-    return peak
-
-
-def _fragments(day: Day, need: Need, start: int, chair: ChairFacts) -> int:
-    """Sides on which the chair keeps a gap that is too short for another session like this one."""
-    free, end = day.load.sittable[chair.id], start + need.sitting
-    gap_before = start - (mask(0, start, day.slots) & ~free).bit_length()
-    taken_after = mask(end, day.slots, day.slots) & ~free
-    gap_after = (taken_after & -taken_after).bit_length() - 1 - end if taken_after else day.slots - end
-    return sum(0 < gap < need.sitting for gap in (gap_before, gap_after))
+_REFUSALS = (_chair_refusal, _nurse_refusal, _prescriber_refusal)

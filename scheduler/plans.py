@@ -43,13 +43,23 @@ class Weights:
     level: int = 10**3
     fragments: int = 1
 
+    def score(self, cost: Cost) -> int:
+        """The cost in one number."""
+        return (
+            cost.deviation * self.deviation
+            + cost.same_time * self.same_time
+            + cost.first_day * self.first_day
+            + cost.level * self.level
+            + cost.fragments * self.fragments
+        )
+
 
 @dataclass(frozen=True, order=True)
 class Cost:
     """The objective, most important first; each a sum over the sessions or over neighbouring pairs, 0 best.
 
     `deviation`: days off the target gaps. `same_time`: minutes between neighbours' starts on the wall clock (only where
-    wished). `first_day`: days from the earliest date to the first session. `level`, `fragments`: see day.Placement.
+    wished). `first_day`: days from the earliest date to the first session. `level`, `fragments`: see day.ranked.
     """
 
     deviation: int

@@ -8,17 +8,17 @@ that reach that least deviation are looked at again, for the time of day, the le
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scheduler.day import Day, Need, Refusal, place, ranked, starts
+from scheduler.day import Day, Need, Placement, place, ranked, starts
 from scheduler.phases import SLOT_MINUTES
-from scheduler.plans import Cost, Planned, Weights, WholePlan, Wishes
+from scheduler.plans import Cost, Wishes
 from scheduler.slots import bits, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from scheduler.treatment import Visit
 
@@ -56,6 +56,7 @@ class Search:
         self.choice: dict[tuple[Need, int], list[tuple[int, int, int]]] = {}
         self.deviations: dict[tuple[int, tuple[int, ...]], int | None] = {}
         self.furthest = 0
+        self.placed: dict[tuple[Need, int, int], Placement | None] = {}
         self.tails: dict[tuple[int, tuple[int, ...]], list[_Tail | None]] = {}
         self.relaxed = self._relaxed(days, before)
 
@@ -88,7 +89,7 @@ class Search:
         return keep[::-1]
 
     def starts(self, place: int, day: int) -> int:
-        """Feasible starts of a session on a day within the wishes."""
+        """Starts of a session on a day within the wishes that nobody has found to fail yet."""
         key = (self.needs[place], day)
         if key not in self.free:
             self.free[key] = starts(self.days[day], key[0]) & permitted(self.days[day], key[0], self.wishes)
@@ -202,6 +203,24 @@ class Search:
             self.tails[key] = _spread(best) if self.wishes.same_time_of_day else best
         return self.tails[key]
 
+    def laid(self, number: int, day: int, start: int) -> Placement | None:
+        """Who gets a session at a start; None where the day's sessions cannot be assigned together with it."""
+        key = (self.needs[number], day, start)
+        if key not in self.placed:
+            found = place(self.days[day], key[0], start)
+            self.placed[key] = found if isinstance(found, Placement) else None
+        return self.placed[key]
+
+    def strike(self, number: int, day: int, starts: int) -> None:
+        """Never choose these starts again for sessions like this one."""
+        key = (self.needs[number], day)
+        self.free[key] &= ~starts
+        self.choice.pop(key, None)
+        for search in (self, self.relaxed):
+            if search is not None:
+                search.tails.clear()
+                search.deviations.clear()
+
     def best_by_first_day(self, limit: int) -> list[Chain]:
         """The best series of each of the best `limit` first days, best first."""
         if not self.every_session_somewhere():
@@ -261,27 +280,6 @@ class Search:
             for start in bits(some)
         ]
         return next(iter(self.chain(day, chain.cost.deviation, placings)), None)
-
-    def whole(self, chain: Chain, weights: Weights) -> WholePlan:
-        """The plan with everybody's names in it."""
-        cost = chain.cost
-        score = (
-            cost.deviation * weights.deviation
-            + cost.same_time * weights.same_time
-            + cost.first_day * weights.first_day
-            + cost.level * weights.level
-            + cost.fragments * weights.fragments
-        )
-        return WholePlan(score, cost, tuple(self.planned(i, chain) for i in range(len(self.visits))))
-
-    def planned(self, number: int, chain: Chain) -> Planned:
-        day, start = self.days[chain.days[number]], chain.starts[number]
-        placement = place(day, self.needs[number], start)
-        if isinstance(placement, Refusal):
-            raise AssertionError(f"starts and place disagree: {placement.code}")
-        instant = day.first_instant + timedelta(minutes=SLOT_MINUTES * start)
-        people = (placement.chair, placement.nurse, placement.prescriber)
-        return Planned(self.visits[number], day.date, start, instant, *people)
 
 
 # Room for the sums of the lesser terms below one unit of the next, in one whole number.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scheduler.phases import SLOT_MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def mask(start: int, end: int, slots: int) -> int:
@@ -52,6 +52,56 @@ def add(planes: list[int], points: int, slots: int) -> None:
         carry = (plane & term) | (plane & carry) | (term & carry)
         points >>= 1
         place += 1
+
+
+def total(counts: Iterable[list[int]]) -> list[int]:
+    """The sum of several counts, each given as planes."""
+    summed: list[int] = []
+    for planes in counts:
+        carry = 0
+        for place in range(max(len(planes), len(summed))):
+            if place == len(summed):
+                summed.append(0)
+            term = planes[place] if place < len(planes) else 0
+            if not term and not carry and place >= len(planes):
+                break
+            plane = summed[place]
+            summed[place] = plane ^ term ^ carry
+            carry = (plane & term) | (plane & carry) | (term & carry)
+        if carry:
+            summed.append(carry)
+    return summed
+
+
+def less(planes: list[int], others: list[int], everywhere: int) -> int:
+    """The slots in which one count is less than another: compared bit by bit from the highest."""
+    below, equal = 0, everywhere
+    for place in reversed(range(max(len(planes), len(others)))):
+        one = planes[place] if place < len(planes) else 0
+        other = others[place] if place < len(others) else 0
+        below |= equal & ~one & other
+        equal &= ~(one ^ other)
+    return below
+
+
+def soon_after(slots: int, most: int) -> int:
+    """The slots that lie from 1 to `most` slots after one of the set; by doubling."""
+    have, found = 1, slots << 1 if most else 0
+    while have < most:
+        step = min(have, most - have)
+        found |= found << step
+        have += step
+    return found
+
+
+def soon_before(slots: int, most: int) -> int:
+    """The slots that lie from 1 to `most` slots before one of the set; by doubling."""
+    have, found = 1, slots >> 1 if most else 0
+    while have < most:
+        step = min(have, most - have)
+        found |= found >> step
+        have += step
+    return found
 
 
 def at_most(planes: list[int], limit: int, everywhere: int) -> int:

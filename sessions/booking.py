@@ -17,8 +17,9 @@ from scheduler.walltime import local_date
 from sessions import events
 from sessions.adverse_events import refuse_held
 from sessions.course import phases_of_series
-from sessions.door import as_conflict, check_constraints, lock_for_booking
+from sessions.door import as_conflict, check_constraints, lock_for_booking, lock_sessions_of
 from sessions.facts import INSTANTS, SLOT, site_days, zone_of
+from sessions.laying import lay_anew
 from sessions.models import Plan, Series, Session
 from sessions.planning import fresh_plans, order_for, phases_of
 
@@ -67,7 +68,7 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
     if not is_staff(user):
         order = order_for(user, patient, protocol, len(plan.sessions), max(plan_dates(plan)))
     refuse_held(patient.pk)
-    rows = find_room(plan, patient, user, now)
+    rows = take_room(plan, patient, user, now)
     series = Series.objects.create(
         patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now
     )
@@ -95,41 +96,64 @@ def plan_dates(plan: Plan) -> list[date]:
     return [local_date(datetime.fromisoformat(row["start"]), zone) for row in plan.sessions]
 
 
-def find_room(
+def take_room(
     plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID] = ()
 ) -> list[dict[str, Any]]:
-    """The plan's sessions as they can be booked now: at their planned starts, with another chair or nurse where the
-    planned one has gone. Sessions `leaving_out` do not count: the plan moves them.
+    """`find_room` for who books now: other sessions that have to make room are laid anew. Under the door's locks.
+
+    Raises:
+        Conflict: as `find_room` does.
+    """
+    rows, moved = _rooms(plan, patient, user, now, leaving_out)
+    if moved:
+        lock_sessions_of(plan.site_id, plan_dates(plan), zone_of(plan.site))
+        # Some of them may have begun before their rows were locked.
+        rows, moved = _rooms(plan, patient, user, now, leaving_out)
+        lay_anew(moved, now)
+    return rows
+
+
+def find_room(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[dict[str, Any]]:
+    """The plan's sessions as they can be had now: at their planned starts, with other people where the planned ones
+    have gone; where others would have to make room, as if they had.
 
     Raises:
         Conflict: with the code of the rule that a session would break, and its `session` number.
     """
+    return _rooms(plan, patient, user, now, ())[0]
+
+
+def _rooms(
+    plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID]
+) -> tuple[list[dict[str, Any]], dict[str, days.Place]]:
+    """The plan's sessions with their places, and who moves for them.
+
+    Sessions `leaving_out` do not count: the plan moves them itself.
+    """
     phases = phases_of(plan.protocol) if plan.series is None else phases_of_series(plan.series)
     last = max(row["sequence"] for row in plan.sessions)
     visits = {visit.sequence: visit for visit in islice(treatment.every_visit(phases), last)}
-    dates = plan_dates(plan)
-    by_date = {
-        day.date: day for day in site_days(plan.site, dates, patient, user, now, leaving_out=[plan.pk, *leaving_out])
-    }
-    return [
-        _room_for(
-            row,
-            by_date[date],
-            days.Need.of(visits[row["sequence"]], plan.request["chair_kind"], plan.request["provider"]),
-        )
-        for row, date in zip(plan.sessions, dates, strict=True)
-    ]
+    dates, wishes = plan_dates(plan), (plan.request["chair_kind"], plan.request["provider"])
+    site = site_days(plan.site, dates, patient, user, now, leaving_out=[plan.pk, *leaving_out])
+    by_date = {day.date: day for day in site}
+    rows, moved = [], {}
+    for row, on in zip(plan.sessions, dates, strict=True):
+        need = days.Need.of(visits[row["sequence"]], *wishes)
+        placed = _room_for(row, by_date[on], need)
+        people = {"chair": placed.chair, "nurse": placed.nurse, "prescriber": placed.prescriber}
+        rows.append({**row, **people, "chair_kind": need.chair_kind, "provider": need.provider})
+        moved.update(placed.moved)
+    return rows, moved
 
 
-def _room_for(row: dict[str, Any], day: days.Day, need: days.Need) -> dict[str, Any]:
-    """One planned session with the chair, nurse and prescriber that it can have."""
+def _room_for(row: dict[str, Any], day: days.Day, need: days.Need) -> days.Placement:
+    """Where one planned session can be: where it was planned, if that is free."""
     slot = (datetime.fromisoformat(row["start"]) - day.first_instant) // SLOT
-    if days.can_keep(day, need, slot, row["chair"], row["nurse"], row["prescriber"]) is None:
-        return row
-    placed = days.place(day, need, slot)
+    planned = days.Place(row["chair"], row["nurse"], row["prescriber"])
+    placed = days.place(day, need, slot, planned)
     if isinstance(placed, days.Refusal):
         raise Conflict(placed.code, placed.detail, session=row["sequence"])
-    return {**row, "chair": placed.chair, "nurse": placed.nurse, "prescriber": placed.prescriber}
+    return placed
 
 
 def session_of(series: Series, row: dict[str, Any]) -> Session:
@@ -142,8 +166,19 @@ def session_of(series: Series, row: dict[str, Any]) -> Session:
         phase=row["phase"],
         ordinal=row["ordinal"],
         acuity=row["acuity"],
+        **asked_of(row),
         chair_id=row["chair"],
         nurse_id=row["nurse"],
         prescriber_id=row["prescriber"],
         **{name: datetime.fromisoformat(row[name]) for name in INSTANTS},
     )
+
+
+def asked_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What a plan's session asks of chairs and people, as a session keeps it."""
+    return {
+        "chair_kinds": row.get("kinds", []),
+        "chair_features": row.get("features", []),
+        "wished_chair_kind": row.get("chair_kind") or "",
+        "wished_provider_id": row.get("provider"),
+    }

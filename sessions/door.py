@@ -10,15 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, OperationalError, connection
+from django.db.models import Q
 
 from accounts.models import Patient
 from accounts.refusals import Conflict
-from sessions.models import Session, SiteDay
+from scheduler.walltime import DAY, first_instant
+from sessions.models import TO_COME, Session, SiteDay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
     from uuid import UUID
+    from zoneinfo import ZoneInfo
 
     from django.db.utils import DatabaseError
 
@@ -51,6 +54,15 @@ def lock_days(site: UUID, dates: Iterable[date]) -> None:
     days = sorted(set(dates))
     SiteDay.objects.bulk_create([SiteDay(site_id=site, date=day) for day in days], ignore_conflicts=True)
     list(SiteDay.objects.select_for_update().filter(site=site, date__in=days).order_by("date").values_list("pk"))
+
+
+def lock_sessions_of(site: UUID, dates: Iterable[date], zone: ZoneInfo) -> None:
+    """Lock the sessions to come that start on these days, by id. The days are locked already."""
+    spans = Q()
+    for day in set(dates):
+        spans |= Q(start__gte=first_instant(day, zone), start__lt=first_instant(day + DAY, zone))
+    rows = Session.objects.select_for_update(no_key=True).filter(spans, site=site, status__in=TO_COME)
+    list(rows.order_by("pk").values_list("pk"))
 
 
 def check_constraints() -> None:

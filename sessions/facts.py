@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from accounts.prepared import all_rows
+from scheduler.assignment import with_held
 from scheduler.facts import Day, Taken
 from scheduler.phases import SLOT_MINUTES
 from scheduler.slots import mask
 from sessions import kept_days
+from sessions.kept_days import seat_of
+from sessions.laying import held_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -81,6 +84,7 @@ class _Hold:
     patient: UUID | None
     times: dict[str, datetime]
     row: dict[str, Any]
+    request: dict[str, Any]
 
     def is_of(self, patient: Patient) -> bool:
         """Whether the plan is this patient's."""
@@ -103,12 +107,14 @@ class _Hold:
             chair=self.row["chair"],
             nurse=self.row["nurse"],
             prescriber=self.row["prescriber"],
+            seat=seat_of(tuple(self.row["kinds"]), tuple(self.row["features"]), self.request["chair_kind"]),
+            provider=self.request["provider"],
         )
 
 
 # Whoever plans asks these two.
 HELD = """
-SELECT id, patient_id, sessions FROM infusion_sessions_plan
+SELECT id, patient_id, sessions, request FROM infusion_sessions_plan
 WHERE site_id = %s AND held_until > %s AND booked_as_id IS NULL AND held_by_id IS DISTINCT FROM %s AND id <> ALL(%s)
 ORDER BY id
 """
@@ -123,12 +129,13 @@ def _held(site: Site, holder: User | None, now: datetime, left_out: list[UUID]) 
     holds = all_rows(HELD, [site.pk, now, None if holder is None else holder.pk, left_out])
     return [
         _Hold(
-            f"{plan}/{row['sequence']}",
+            held_name(plan, row["sequence"]),
             patient,
             {name: datetime.fromisoformat(row[name]) for name in INSTANTS},
             row,
+            json.loads(request),
         )
-        for plan, patient, sessions in holds
+        for plan, patient, sessions, request in holds
         for row in json.loads(sessions)
     ]
 
@@ -147,9 +154,9 @@ def _without(day: Day, names: frozenset[str]) -> Day:
 
 
 def _with_holds(day: Day, held: Iterable[_Hold]) -> Day:
-    """The day with what holds take of it."""
-    more = tuple(item for item in (hold.on(day) for hold in held) if item is not None)
-    return replace(day, taken=day.taken + more) if more else day
+    """The day with what holds take of it, wherever that can be laid."""
+    more = [item for item in (hold.on(day) for hold in held) if item is not None]
+    return with_held(day, more) if more else day
 
 
 def _as_of(day: Day, now: datetime) -> Day:

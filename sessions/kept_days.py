@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from accounts.prepared import all_rows
-from scheduler.facts import Day, Taken
+from scheduler.facts import Day, Seat, Taken
 from scheduler.supply import supply_on
 from scheduler.walltime import SLOT
 
@@ -40,7 +41,8 @@ UNION ALL SELECT date, booked FROM infusion_sessions_siteday WHERE site_id = %s 
 # an instant of Python of each column costs more than all the rest.
 TAKEN = """
 SELECT day.place, s.id::text, {start}, {infuse_start}, {end}, {turnover_end}, {hands_on_until}, s.acuity,
-    s.chair_id::text, s.nurse_id::text, s.prescriber_id::text, s.status NOT IN ('booked', 'confirmed')
+    s.chair_id::text, s.nurse_id::text, s.prescriber_id::text, s.status NOT IN ('booked', 'confirmed'),
+    s.wished_provider_id::text, s.chair_kinds, s.chair_features, s.wished_chair_kind
 FROM unnest(%s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS day (since, until, place)
 JOIN infusion_sessions_session s ON s.site_id = %s AND s.start >= day.since - interval '1 day' AND s.start < day.until
 WHERE s.turnover_end > day.since AND s.status NOT IN ('cancelled', 'no_show')
@@ -64,6 +66,7 @@ FIELDS = (
     "nurse",
     "prescriber",
     "pinned",
+    "provider",
 )
 
 
@@ -145,7 +148,13 @@ def _filled(site: Site, days: Sequence[Day]) -> tuple[Day, ...]:
 
 
 def _taken(values: Sequence[Any]) -> Taken:
-    """A `Taken` of `FIELDS`. Setting each by itself, as a frozen dataclass does, is most of the time."""
+    """A `Taken` of `FIELDS` and what the session asks of a chair. Setting each by itself, as a frozen dataclass does, is most of the time."""
     made = object.__new__(Taken)
-    made.__dict__.update(zip(FIELDS, values, strict=True))
+    made.__dict__.update(zip(FIELDS, values, strict=False), seat=seat_of(*map(tuple, values[-3:-1]), values[-1]))
     return made
+
+
+@lru_cache(maxsize=1024)
+def seat_of(kinds: tuple[str, ...], features: tuple[str, ...], wished: str | None) -> Seat:
+    """What a session asks of a chair; one value for all that ask the same."""
+    return Seat(frozenset(kinds), frozenset(features), wished or None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
 from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import Deferrable, F, Func, Q, Value
@@ -147,6 +147,9 @@ class Session(models.Model):
     Planned instants, in order: `start` (prepare) <= `infuse_start` <= `recover_start` <= `end` (of recover)
     <= `turnover_end`; `hands_on_until` is where the nurse's minutes alone with this patient end.
     Taken are: chair `start`..`turnover_end`, patient and nurse `start`..`end`, prescriber `infuse_start`..`end`.
+
+    Chair, nurse and prescriber may be laid anew as long as the session is to come, within what the protocol asks of a
+    chair (`chair_kinds`, none for any; `chair_features`) and what the patient wished for.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -164,6 +167,10 @@ class Session(models.Model):
     end = models.DateTimeField()
     turnover_end = models.DateTimeField()
     acuity = models.PositiveSmallIntegerField(default=1)
+    chair_kinds = ArrayField(models.CharField(max_length=20), default=list, db_default=[], blank=True)
+    chair_features = ArrayField(models.CharField(max_length=50), default=list, db_default=[], blank=True)
+    wished_chair_kind = models.CharField(max_length=20, default="", db_default="", blank=True)
+    wished_provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     chair = models.ForeignKey(Chair, on_delete=models.PROTECT, related_name="sessions")
     nurse = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="nursed_sessions")
     prescriber = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="prescribed_sessions")
@@ -343,7 +350,7 @@ class Plan(models.Model):
     With `series` it is the rest of that series instead, and with `session` too another place for that one session.
 
     `sessions` is a list of `{sequence, phase, ordinal, start, hands_on_until, infuse_start, recover_start, end,
-    turnover_end, acuity, chair, nurse, prescriber}`, instants as ISO 8601 in UTC, ids as strings.
+    turnover_end, acuity, kinds, features, chair, nurse, prescriber}`, instants as ISO 8601 in UTC, ids as strings.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

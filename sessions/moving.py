@@ -14,8 +14,9 @@ from scheduler.phases import SLOT_MINUTES
 from scheduler.walltime import local_date
 from sessions import booking, events, replanning
 from sessions.course import visit_at
-from sessions.door import as_conflict, check_constraints, lock_for_booking
+from sessions.door import as_conflict, check_constraints, lock_for_booking, lock_sessions_of
 from sessions.facts import SLOT, instants, site_days, zone_of
+from sessions.laying import lay_anew
 from sessions.lifecycle import MOVES, check_move
 from sessions.models import Session, SessionStatus
 from sessions.planning import HORIZON_DAYS
@@ -118,15 +119,27 @@ def _check_spacing(session: Session, start: datetime) -> None:
 
 
 def _place(session: Session, visit: treatment.Visit, start: datetime, actor: User, now: datetime) -> days.Placement:
-    """Where the session can be at `start`; its present chair, nurse and prescriber are kept where they can be."""
+    """Where the session can be at `start`; its present chair, nurse and prescriber are kept where they are free.
+
+    Where others have to make room they are laid anew.
+    """
+    placed = _placement(session, visit, start, actor, now)
+    if placed.moved:
+        zone = zone_of(session.site)
+        lock_sessions_of(session.site_id, [local_date(start, zone)], zone)
+        placed = _placement(session, visit, start, actor, now)
+        lay_anew(placed.moved, now)
+    return placed
+
+
+def _placement(session: Session, visit: treatment.Visit, start: datetime, actor: User, now: datetime) -> days.Placement:
     date = local_date(start, zone_of(session.site))
     day = site_days(session.site, [date], session.patient, actor, now, leaving_out=[session.pk])[0]
-    need, slot = days.Need.of(visit), (start - day.first_instant) // SLOT
-    placed = days.place(day, need, slot)
+    present = days.Place(str(session.chair_id), str(session.nurse_id), str(session.prescriber_id))
+    wished = session.wished_provider_id
+    need = days.Need.of(visit, session.wished_chair_kind or None, None if wished is None else str(wished))
+    placed = days.place(day, need, (start - day.first_instant) // SLOT, present)
     if isinstance(placed, days.Refusal):
         kind = Conflict if placed.code in TAKEN else RuleBroken
         raise kind(placed.code, placed.detail)
-    mine = (str(session.chair_id), str(session.nurse_id), str(session.prescriber_id))
-    if days.can_keep(day, need, slot, *mine) is None:
-        return days.Placement(slot, *mine, placed.level, placed.fragments)
     return placed

@@ -166,6 +166,8 @@ def as_row(planned: planner.Planned) -> dict[str, Any]:
         "phase": planned.visit.phase,
         "ordinal": planned.visit.ordinal,
         "acuity": planned.visit.acuity,
+        "kinds": sorted(planned.visit.chair.kinds),
+        "features": sorted(planned.visit.chair.features),
         "chair": planned.chair,
         "nurse": planned.nurse,
         "prescriber": planned.prescriber,

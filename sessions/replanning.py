@@ -85,7 +85,7 @@ def _replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Ve
         raise Conflict("try_again", "The series was just changed. Please look again.")
     check_fits(rest, plan)
     check_order(rest, actor, now)
-    _write(rest, booking.find_room(plan, series.patient, actor, now, _own(rest)), actor, now)
+    _write(rest, booking.take_room(plan, series.patient, actor, now, _own(rest)), actor, now)
     plan.booked_as, plan.held_by, plan.held_until = series, None, None
     plan.save(update_fields=["booked_as", "held_by", "held_until"])
     series.status, series.replace_by = SeriesStatus.ACTIVE, None
@@ -126,6 +126,9 @@ def move_to(
     for name in INSTANTS:
         setattr(session, name, datetime.fromisoformat(row[name]))
     session.chair_id, session.nurse_id, session.prescriber_id = row["chair"], row["nurse"], row["prescriber"]
+    if "chair_kind" in row:
+        for name, asked in booking.asked_of(row).items():
+            setattr(session, name, asked)
     moved = session.start != start
     if moved:
         session.status = SessionStatus.BOOKED

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations, pairwise, product
 from typing import TYPE_CHECKING
 
 from scheduler.day import ChairFacts, Day, Need, StaffFacts, Taken, mask
+from scheduler.facts import Seat
 
 if TYPE_CHECKING:
     from random import Random
@@ -102,46 +104,124 @@ def inside(slots: int, first: int, end: int, length: int) -> bool:
     return first >= 0 and end <= length and all(has(slots, slot) for slot in range(first, end))
 
 
-def chair_will_do(on: Day, asked: Need, start: int, seat: ChairFacts) -> bool:
-    end = start + asked.prepare + asked.infuse + asked.recover + asked.turnover
-    if asked.kinds and seat.kind not in asked.kinds:
-        return False
-    if asked.chair_kind is not None and seat.kind != asked.chair_kind:
-        return False
-    if not all(feature in seat.features for feature in asked.features) or not inside(seat.free, start, end, on.slots):
-        return False
-    return not any(t.chair == seat.id and t.start < end and start < t.turnover_end for t in on.taken)
+# -- The pools, told slot by slot and by trying everything -------------------------------------------------------------
 
 
-def others_at(on: Day, slot: int, nurse: str) -> list[Taken]:
-    return [t for t in on.taken if t.nurse == nurse and t.start <= slot < t.end]
+def slots_of(on: Day, item: Taken, pool: str) -> range:
+    """The slots of the day in which a session takes somebody of a pool."""
+    first, end = {
+        "chair": (item.start, item.turnover_end),
+        "nurse": (item.start, item.end),
+        "prescriber": (item.infuse_start, item.end),
+    }[pool]
+    return range(max(0, first), min(end, on.slots))
 
 
-def nurse_will_do(on: Day, asked: Need, start: int, nurse: StaffFacts) -> bool:
-    end = start + asked.prepare + asked.infuse + asked.recover
-    if not inside(nurse.on_duty, start, end, on.slots):
-        return False
-    for slot in range(start, start + asked.hands_on):
-        if any(t.nurse == nurse.id and t.start <= slot < t.hands_on_until for t in on.taken):
+def hands_of(on: Day, item: Taken) -> range:
+    return range(max(0, item.start), min(item.hands_on_until, on.slots))
+
+
+def members(on: Day, pool: str) -> list[ChairFacts | StaffFacts]:
+    lists: dict[str, tuple[ChairFacts | StaffFacts, ...]] = {
+        "chair": on.chairs,
+        "nurse": on.nurses,
+        "prescriber": on.prescribers,
+    }
+    return sorted(lists[pool], key=lambda each: each.id)
+
+
+def asked_for(on: Day, item: Taken, pool: str, who: ChairFacts | StaffFacts) -> bool:
+    """Whether somebody is what a session asks for, were they free."""
+    if isinstance(who, ChairFacts):
+        kinds, features, wished = item.seat
+        return (
+            (not kinds or who.kind in kinds) and wished in (None, who.kind) and all(f in who.features for f in features)
+        )
+    a_prescriber = any(person.id == item.provider for person in on.prescribers)
+    return item.provider is None or a_prescriber != (pool == "prescriber") or item.provider == who.id
+
+
+def alone(on: Day, item: Taken, pool: str, who: ChairFacts | StaffFacts) -> bool:
+    """Whether somebody could have a session, were nobody else there."""
+    free = who.free if isinstance(who, ChairFacts) else who.on_duty
+    return asked_for(on, item, pool, who) and all(has(free, slot) for slot in slots_of(on, item, pool))
+
+
+def bearable(on: Day, items: list[Taken], pool: str, who: ChairFacts | StaffFacts, within: range) -> bool:
+    """Whether these sessions together are not too many for somebody in any of these slots."""
+    for slot in within:
+        there = [item for item in items if slot in slots_of(on, item, pool)]
+        if isinstance(who, ChairFacts):
+            if len(there) > 1:
+                return False
+            continue
+        if len(there) > who.capacity:
             return False
-    for slot in range(start, end):
-        others = others_at(on, slot, nurse.id)
-        if len(others) + 1 > nurse.capacity:
+        if pool == "nurse" and who.max_acuity is not None and sum(item.acuity for item in there) > who.max_acuity:
             return False
-        if nurse.max_acuity is not None and sum(t.acuity for t in others) + asked.acuity > nurse.max_acuity:
+        if pool == "nurse" and sum(slot in hands_of(on, item) for item in there) > 1:
             return False
     return True
 
 
-def prescriber_will_do(on: Day, asked: Need, start: int, person: StaffFacts) -> bool:
-    first, end = start + asked.prepare, start + asked.prepare + asked.infuse + asked.recover
-    if not inside(person.on_duty, first, end, on.slots):
+def stands_well(on: Day, item: Taken, pool: str, who: ChairFacts | StaffFacts) -> bool:
+    """Whether a session that is there may be with whom it is, beside all the others as they lie."""
+    others = [each for each in on.taken if getattr(each, pool) == who.id]
+    if not alone(on, item, pool, who):
         return False
-    for slot in range(first, end):
-        others = [t for t in on.taken if t.prescriber == person.id and t.infuse_start <= slot < t.end]
-        if len(others) + 1 > person.capacity:
-            return False
-    return True
+    if pool == "nurse" and any(
+        slot in hands_of(on, each) for each in others if each is not item for slot in hands_of(on, item)
+    ):
+        return False
+    careless = [replace(each, hands_on_until=each.start) for each in others]
+    return bearable(on, careless, pool, who, slots_of(on, item, pool))
+
+
+def as_things_lie(on: Day, item: Taken, pool: str, name: str) -> bool:
+    """Whether a new session may have just this one of a pool while all others stay as they lie."""
+    for who in members(on, pool):
+        if who.id == name:
+            there = [each for each in on.taken if getattr(each, pool) == name]
+            return alone(on, item, pool, who) and bearable(on, [*there, item], pool, who, slots_of(on, item, pool))
+    return False
+
+
+def assigned(on: Day, pool: str, added: list[Taken], most: int = 10**6) -> dict[str, str] | None:
+    """Whom each session that may be laid anew, and each added, gets; by trying everything, with at most `most` changes.
+
+    Pinned ones, those that reach over the day's ends and those that break a rule where they stand keep whom they have.
+    """
+    known = {who.id: who for who in members(on, pool)}
+    fixed: dict[str, list[Taken]] = {name: [] for name in known}
+    free = list(added)
+    for item in on.taken:
+        at = getattr(item, pool)
+        if at not in known:
+            continue
+        bound = item.pinned or item.start < 0 or item.turnover_end > on.slots
+        if bound or not stands_well(on, item, pool, known[at]):
+            fixed[at].append(item)
+        else:
+            free.append(item)
+
+    def attempt(place: int, changes: int) -> dict[str, str] | None:
+        if place == len(free):
+            return {}
+        item = free[place]
+        for name, who in known.items():
+            more = place >= len(added) and getattr(item, pool) != name
+            if changes + more > most or not alone(on, item, pool, who):
+                continue
+            if not bearable(on, [*fixed[name], item], pool, who, slots_of(on, item, pool)):
+                continue
+            fixed[name].append(item)
+            rest = attempt(place + 1, changes + more)
+            fixed[name].remove(item)
+            if rest is not None:
+                return {item.id: name, **rest}
+        return None
+
+    return attempt(0, 0)
 
 
 def time_will_do(on: Day, asked: Need, start: int) -> bool:
@@ -154,29 +234,30 @@ def time_will_do(on: Day, asked: Need, start: int) -> bool:
     )
 
 
-def people_for(on: Day, asked: Need) -> tuple[list[StaffFacts], list[StaffFacts]]:
-    wished, nurses, prescribers = asked.provider, list(on.nurses), list(on.prescribers)
-    if wished is None:
-        return nurses, prescribers
-    if any(person.id == wished for person in prescribers):
-        return nurses, [person for person in prescribers if person.id == wished]
-    return [person for person in nurses if person.id == wished], prescribers
+def level(on: Day, asked: Need, start: int) -> int:
+    """The most others that the least busy nurse has, were work spread evenly; 1 more in the last hour."""
+    peak = 0
+    for slot in range(start, start + asked.prepare + asked.infuse + asked.recover):
+        others = sum(slot in slots_of(on, item, "nurse") for item in on.taken)
+        peak = max(peak, others // sum(has(nurse.on_duty, slot) for nurse in on.nurses))
+    return peak + late(on, asked, start)
 
 
-def side_gaps(on: Day, asked: Need, start: int, seat: ChairFacts) -> int:
-    """Sides on which the chair keeps free time too short for another session like it."""
+def fragments(on: Day, asked: Need, start: int) -> int:
+    """Sides with a gap too short for another session like it, to what could share its chair or to the opening hours."""
     length = asked.prepare + asked.infuse + asked.recover + asked.turnover
-
-    def usable(slot: int) -> bool:
-        occupied = any(t.chair == seat.id and t.start <= slot < t.turnover_end for t in on.taken)
-        return 0 <= slot < on.slots and has(seat.free, slot) and has(on.open, slot) and not occupied
-
-    before = after = 0
-    while usable(start - 1 - before):
-        before += 1
-    while usable(start + length + after):
-        after += 1
+    mine = {seat.id for seat in on.chairs if asked_for(on, asked.at(0), "chair", seat)}
+    sharing = [t for t in on.taken if any(seat.id in mine and asked_for(on, t, "chair", seat) for seat in on.chairs)]
+    edges = range(on.slots + 1)
+    ends = {t.turnover_end for t in sharing} | {s for s in edges if is_open(on, s) and not is_open(on, s - 1)}
+    begins = {t.start for t in sharing} | {s for s in edges if not is_open(on, s) and is_open(on, s - 1)}
+    before = min((start - end for end in ends if 0 <= end <= start), default=0)
+    after = min((begin - start - length for begin in begins if begin >= start + length), default=0)
     return (0 < before < length) + (0 < after < length)
+
+
+def is_open(on: Day, slot: int) -> bool:
+    return 0 <= slot < on.slots and has(on.open, slot)
 
 
 def late(on: Day, asked: Need, start: int) -> int:
@@ -185,25 +266,64 @@ def late(on: Day, asked: Need, start: int) -> int:
     return int(start > max(possible) - 12)
 
 
-def oracle(on: Day, asked: Need) -> dict[int, tuple[int, int, str, str, str]]:
-    """For each feasible start: level, fragments, chair, nurse, prescriber, the best by the objective."""
+def in_disorder(on: Day) -> bool:
+    """Whether some session breaks a rule where it stands."""
+    return any(
+        not any(who.id == getattr(item, pool) and stands_well(on, item, pool, who) for who in members(on, pool))
+        for pool in POOLS
+        for item in on.taken
+    )
+
+
+POOLS = ("chair", "nurse", "prescriber")
+
+
+def oracle(on: Day, asked: Need) -> dict[int, tuple[int, int]]:
+    """For each feasible start: level and fragments."""
     found = {}
-    nurses, prescribers = people_for(on, asked)
     for start in range(on.slots):
-        if not time_will_do(on, asked, start):
-            continue
-        end = start + asked.prepare + asked.infuse + asked.recover
-        seats = [(side_gaps(on, asked, start, c), c.id) for c in on.chairs if chair_will_do(on, asked, start, c)]
-        carers = [
-            (max(len(others_at(on, slot, n.id)) for slot in range(start, end)), n.id)
-            for n in nurses
-            if nurse_will_do(on, asked, start, n)
-        ]
-        doctors = [p.id for p in prescribers if prescriber_will_do(on, asked, start, p)]
-        if seats and carers and doctors:
-            (gaps, seat), (peak, carer) = min(seats), min(carers)
-            found[start] = (peak + late(on, asked, start), gaps, seat, carer, min(doctors))
+        new = asked.at(start, "new")
+        if time_will_do(on, asked, start) and all(assigned(on, pool, [new]) is not None for pool in POOLS):
+            found[start] = (level(on, asked, start), fragments(on, asked, start))
     return found
+
+
+def random_session(rng: Random, on: Day, there: list[Taken], name: str) -> list[Taken]:
+    """A session where it may stand, if it finds a place; now and then one that breaks some rule."""
+    people = [p.id for p in (*on.nurses, *on.prescribers)]
+    for _ in range(6):
+        start = rng.randint(-1, on.slots)
+        end = start + rng.randint(1, 6)
+        new = Taken(
+            id=name,
+            start=start,
+            infuse_start=rng.randint(start, end),
+            end=end,
+            turnover_end=end + rng.randint(0, 2),
+            hands_on_until=min(end, start + rng.randint(0, 2)),
+            acuity=rng.randint(1, 4),
+            chair=rng.choice(on.chairs).id,
+            nurse=rng.choice(on.nurses).id,
+            prescriber=rng.choice(on.prescribers).id,
+            pinned=rng.random() < 0.15,
+            seat=Seat(
+                frozenset(rng.sample(KINDS, rng.choice([0, 0, 2]))),
+                frozenset(["monitor"] if rng.random() < 0.2 else []),
+                rng.choice([None, None, None, None, "recliner"]),
+            ),
+            provider=rng.choice([*[None] * 6, rng.choice(people)]),
+        )
+        whole = replace(on, taken=(*there, new))
+        fine = all(
+            stands_well(whole, item, pool, who)
+            for pool in ("chair", "nurse", "prescriber")
+            for who in members(whole, pool)
+            for item in whole.taken
+            if getattr(item, pool) == who.id
+        )
+        if fine or rng.random() < 0.02:
+            return [new]
+    return []
 
 
 def random_day(rng: Random, on: date, slots: int, busy: int, whole: float = 0.55) -> Day:
@@ -235,23 +355,21 @@ def random_day(rng: Random, on: date, slots: int, busy: int, whole: float = 0.55
     prescribers = tuple(
         StaffFacts(f"prescriber-{i}", "prescriber", stretch(), rng.randint(1, 3)) for i in range(rng.randint(1, 2))
     )
-    sessions = []
-    for _ in range(rng.randint(0, busy)):
-        start = rng.randint(-3, slots)
-        end = start + rng.randint(1, 6)
-        sessions.append(
-            taken(
-                start,
-                end,
-                infuse_start=rng.randint(start, end),
-                turnover=rng.randint(0, 2),
-                hands_on=rng.randint(0, 2),
-                acuity=rng.randint(1, 4),
-                chair=rng.choice([*(c.id for c in chairs), None]),
-                nurse=rng.choice([*(n.id for n in nurses), None]),
-                prescriber=rng.choice([*(p.id for p in prescribers), None]),
-            )
-        )
+    sessions: list[Taken] = []
+    bare = Day(
+        on,
+        datetime(on.year, on.month, on.day, 6, tzinfo=UTC),
+        slots,
+        0,
+        (0,) * slots,
+        chairs,
+        nurses,
+        prescribers,
+        (),
+        0,
+    )
+    for number in range(rng.randint(0, busy)):
+        sessions += random_session(rng, bare, sessions, str(number))
     clock = 480 if rng.random() < 0.7 else rng.choice([0, 675, 1380])
     wall = list(wall_from(clock, slots))
     if rng.random() < 0.2:
@@ -366,7 +484,7 @@ def best_by_hand(
 
     Where `first` is given, only of those that begin on that day.
     """
-    options: dict[tuple[date, Need], dict[int, tuple[int, int, str, str, str]]] = {}
+    options: dict[tuple[date, Need], dict[int, tuple[int, int]]] = {}
     for on, asked in product(days, set(needs)):
         found = oracle(on, asked)
         options[on.date, asked] = {s: v for s, v in found.items() if within_wishes(on, asked, wishes, s)}

@@ -263,15 +263,11 @@ def check_everything(
     assert clinic.keeps_spacing(phases, [*before, *(session.date for session in found.sessions)]) is not None
     for session in found.sessions:
         on, asked = by_date[session.date], Need.of(session.visit, wished.chair_kind, wished.provider)
-        nurses, prescribers = clinic.people_for(on, asked)
-        seat = next(item for item in on.chairs if item.id == session.chair)
-        nurse = next(item for item in nurses if item.id == session.nurse)
-        doctor = next(item for item in prescribers if item.id == session.prescriber)
         assert clinic.within_wishes(on, asked, wished, session.start)
-        assert clinic.time_will_do(on, asked, session.start)
-        assert clinic.chair_will_do(on, asked, session.start, seat)
-        assert clinic.nurse_will_do(on, asked, session.start, nurse)
-        assert clinic.prescriber_will_do(on, asked, session.start, doctor)
+        assert session.start in clinic.oracle(on, asked)
+        for pool, name in zip(clinic.POOLS, (session.chair, session.nurse, session.prescriber), strict=True):
+            who = next(each for each in clinic.members(on, pool) if each.id == name)
+            assert clinic.alone(on, asked.at(session.start), pool, who)
         assert session.instant == on.first_instant + timedelta(minutes=5 * session.start)
 
 

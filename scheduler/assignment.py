@@ -1,0 +1,209 @@
+"""Who sits where and who cares for whom on one day: an exact search that disturbs as little as it can.
+
+    assign(day, added) -> {session id: Place} of the sessions added and of those that change for them, or None
+
+`added` are sessions that are to be on the day too (`Need.at(start, name)` makes one); the chair, nurse and prescriber
+that they carry are kept where they can be, None means anybody. All sessions already there keep their time. Sessions to
+come may change chair, nurse and prescriber; pinned ones, those with a stated wish for the person in question, and those
+that already break a rule where they stand do not (see `pools.Pool`). The answer is None exactly when no assignment of
+all of them exists, up to MOST_STEPS.
+
+Chairs, nurses and prescribers are searched apart. In each pool as few sessions as possible change hands: first none,
+then one, then two are tried, each to the end. Where two are not enough, as few as a search that prefers to let stand
+happens to find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from scheduler.pools import Claim, Pool, Resource, Use
+from scheduler.slots import at_most
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scheduler.facts import Day, Taken
+
+# A search that goes on for longer is given up as if there were no assignment: a request must end. The deepest search
+# seen in many thousands of random days took a few hundred steps (docs/planner.md).
+MOST_STEPS = 3_000
+CHANGES_COUNTED = (0, 1, 2)
+
+
+class Place(NamedTuple):
+    """Who has a session: ids."""
+
+    chair: str
+    nurse: str
+    prescriber: str
+
+
+def assign(day: Day, added: Sequence[Taken]) -> dict[str, Place] | None:
+    """Places for the sessions added and for those already there that change for them; None where there are none."""
+    laid = []
+    for which in range(3):
+        found = lay_pool(day, which, added)
+        if found is None:
+            return None
+        laid.append(found)
+    return joined(day, added, laid)
+
+
+def with_held(day: Day, held: Sequence[Taken]) -> Day:
+    """The day with what is held on it too, laid as if the holds were booked; one that has no place takes nothing.
+
+    A hold keeps times, not chairs: who had been thought of for it may have been given away since.
+    """
+    for some in [held, *([item] for item in held)]:
+        found = assign(day, some)
+        if found is not None:
+            known = (*day.taken, *some)
+            day = replace(day, taken=tuple(_moved(item, found) for item in known))
+            if some is held:
+                break
+    return day
+
+
+def _moved(item: Taken, found: Mapping[str, Place]) -> Taken:
+    place = found.get(item.id)
+    return item if place is None else replace(item, **place._asdict())
+
+
+def lay_pool(day: Day, which: int, added: Sequence[Taken]) -> dict[str, str] | None:
+    """`assign` for one pool: chairs 0, nurses 1, prescribers 2; ids of sessions and of whom they get."""
+    load = day.load
+    pool = (load.seats, load.carers, load.doctors)[which]
+    claim_of = (load.seat, load.carer, load.doctor)[which]
+    return lay(pool, [claim_of(item) for item in added])
+
+
+def joined(day: Day, added: Sequence[Taken], laid: Sequence[dict[str, str]]) -> dict[str, Place]:
+    """What the three pools say together, of every session that one of them speaks of."""
+    stood = {item.id: item for item in (*day.taken, *added)}
+    return {
+        name: Place(*(pool.get(name, before or "") for pool, before in zip(laid, _people(stood[name]), strict=True)))
+        for name in sorted({name for pool in laid for name in pool})
+    }
+
+
+def _people(item: Taken) -> tuple[str | None, str | None, str | None]:
+    return item.chair, item.nurse, item.prescriber
+
+
+def lay(pool: Pool, waiting: Sequence[Claim]) -> dict[str, str] | None:
+    """Who takes the waiting claims, and whom the claims that must change for them go to; None where nobody can."""
+    new = {claim.id for claim in waiting}
+    for most in (*CHANGES_COUNTED, None):
+        search = _Search(pool, new, most)
+        found = search.settle(list(waiting), _State.of(pool), 0)
+        if found is not None:
+            return {claim.id: name for claim, name in found.items() if claim.id in new or claim.at != name}
+        if not search.cut or (most == 0 and not all(map(pool.could_take, waiting))):
+            return None
+    return None
+
+
+class _State(NamedTuple):
+    """Half a laying: what is decided of each resource (`firm`), who still stands there, and who got what."""
+
+    firm: dict[str, Use]
+    movable: dict[str, list[Claim]]
+    full: dict[str, Use]
+    placed: dict[Claim, str]
+
+    @classmethod
+    def of(cls, pool: Pool) -> _State:
+        return cls(pool.firm, pool.movable, pool.full, {})
+
+    def with_(self, claim: Claim, name: str, out: Sequence[Claim]) -> _State:
+        """Decide for a claim, with those `out` who stood there before."""
+        firm, stay = self.firm[name].plus(claim), [each for each in self.movable[name] if each not in out]
+        full = self.full[name].plus(claim)
+        if out:
+            full = Use(list(firm.count), list(firm.points), firm.hands)
+            for each in stay:
+                full.take(each)
+        return _State(
+            {**self.firm, name: firm},
+            {**self.movable, name: stay},
+            {**self.full, name: full},
+            {**self.placed, claim: name},
+        )
+
+
+class _Search:
+    """Backtracking over the claims that wait for a decision, the one with the fewest choices first.
+
+    A claim that stands and is in nobody's way is never looked at. Placing one may push others out, who then wait too.
+    `cut` tells whether a limit ever stopped a branch: if not, the search was complete.
+    """
+
+    def __init__(self, pool: Pool, new: set[str], most: int | None) -> None:
+        self.pool, self.new, self.most = pool, new, most
+        self.steps, self.cut = 0, False
+
+    def settle(self, waiting: list[Claim], state: _State, changed: int) -> dict[Claim, str] | None:
+        if not waiting:
+            return state.placed
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            self.cut = True
+            return None
+        claim, options = self._narrowest(waiting, state)
+        rest = [each for each in waiting if each is not claim]
+        tried = set()
+        for resource, out in self._in_order(claim, options, state):
+            count = changed + (claim.id not in self.new and claim.at != resource.id)
+            twin = (resource[1:], _key(state.firm[resource.id]))
+            if self.most is None and twin in tried:
+                continue
+            # Of those pushed out at least one ends up elsewhere.
+            if self.most is not None and count + bool(out) > self.most:
+                self.cut = True
+                continue
+            tried.add(twin)
+            found = self.settle(rest + out, state.with_(claim, resource.id, out), count)
+            if found is not None:
+                return found
+        return None
+
+    def _narrowest(self, waiting: list[Claim], state: _State) -> tuple[Claim, list[Resource]]:
+        """The waiting claim with the fewest resources that what is decided leaves to it."""
+        each = [
+            (claim, [one for one in self.pool.options(claim) if state.firm[one.id].takes(one, claim)])
+            for claim in waiting
+        ]
+        return min(each, key=lambda item: (len(item[1]), item[0].during & -item[0].during, item[0].id))
+
+    def _in_order(self, claim: Claim, options: list[Resource], state: _State) -> list[tuple[Resource, list[Claim]]]:
+        """The options with whom each would push out: where it stands, then nobody pushed out, then the fewest."""
+        each = []
+        for resource in options:
+            full = state.full[resource.id]
+            free = full.takes(resource, claim)
+            out = [] if free else [one for one in state.movable[resource.id] if one.during & claim.during]
+            stands = resource.id == claim.at and (free or claim.id not in self.new)
+            tight = fit(resource, full, claim) if free and not stands else (0, 0)
+            each.append(((not stands, len(out), tight, resource.id), resource, out))
+        each.sort(key=lambda item: item[0])
+        return [(resource, out) for _, resource, out in each]
+
+
+def _key(use: Use) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    return tuple(use.count), tuple(use.points), use.hands
+
+
+def fit(resource: Resource, use: Use, claim: Claim) -> tuple[int, int]:
+    """How well a free resource suits a claim, less is better: the peak beside it, then the slots idle around it."""
+    peak = 0
+    while at_most(use.count, peak, claim.during) != claim.during:
+        peak += 1
+    if resource.capacity > 1:
+        return peak, 0
+    taken = use.count[0] if use.count else 0
+    idle = resource.free & ~taken & ~claim.during
+    first, end = (claim.during & -claim.during).bit_length() - 1, claim.during.bit_length()
+    below, above = ~idle & ((1 << first) - 1), ~idle >> end
+    return peak, first - below.bit_length() + (above & -above).bit_length() - 1

@@ -1,0 +1,232 @@
+"""Chairs, nurses and prescribers of one day as pools: who has what, what may change hands, and where there is room.
+
+The three pools of a day are alike: a resource is free in some slots and takes a number of sessions at once (a chair
+one), perhaps so many points, and one pair of hands. Starts being given, no rule joins two pools, so each stands alone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from scheduler.slots import add, at_most, total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+
+class Resource(NamedTuple):
+    """A chair, a nurse or a prescriber; `alike` is what else a claim may look at (kind and features of a chair)."""
+
+    id: str
+    free: int
+    capacity: int
+    max_points: int | None
+    alike: Hashable
+
+
+class Claim(NamedTuple):
+    """What one session asks of one pool: its slots, of these the hands-on ones, its points, and whom it may have.
+
+    `at` is who has it now. `asks` is compared by the pool's `fits`. `pinned` says that it stays where it is.
+    """
+
+    id: str
+    during: int
+    hands: int
+    points: int
+    at: str | None
+    asks: Hashable
+    pinned: bool = False
+
+
+class Use:
+    """What is taken of one resource: sessions and points in each slot as planes, and the hands-on slots."""
+
+    __slots__ = ("count", "hands", "points")
+
+    def __init__(self, count: list[int], points: list[int], hands: int) -> None:
+        self.count, self.points, self.hands = count, points, hands
+
+    @classmethod
+    def of(cls, claims: Iterable[Claim]) -> Use:
+        """What these claims take together."""
+        use = cls([], [], 0)
+        for claim in claims:
+            use.take(claim)
+        return use
+
+    def take(self, claim: Claim) -> None:
+        """Count one more claim."""
+        add(self.count, 1, claim.during)
+        add(self.points, claim.points, claim.during)
+        self.hands |= claim.hands
+
+    def plus(self, claim: Claim) -> Use:
+        """The same and one more claim."""
+        use = Use(list(self.count), list(self.points), self.hands)
+        use.take(claim)
+        return use
+
+    def room(self, resource: Resource, points: int, within: int) -> int:
+        """The slots of `within` in which one more session of so many points fits, hands not looked at."""
+        within = at_most(self.count, resource.capacity - 1, within)
+        if resource.max_points is not None:
+            within = at_most(self.points, resource.max_points - points, within)
+        return within
+
+    def takes(self, resource: Resource, claim: Claim) -> bool:
+        """Whether one more claim fits."""
+        return not claim.hands & self.hands and self.room(resource, claim.points, claim.during) == claim.during
+
+
+class Pool:
+    """One pool of one day and the claims that stand on it.
+
+    A claim that breaks a rule where it stands (its nurse was called away, its chair closed) is `firm`: planning mends
+    nothing and makes nothing worse. Firm too are pinned ones and those with nowhere else to go. All others may be laid
+    anew.
+    """
+
+    def __init__(
+        self,
+        resources: Iterable[Resource],
+        claims: Iterable[Claim],
+        everywhere: int,
+        fits: Callable[[Resource, Hashable], bool],
+    ) -> None:
+        self.resources = {each.id: each for each in sorted(resources)}
+        self.everywhere, self.fits = everywhere, fits
+        self.claims: dict[str, list[Claim]] = {name: [] for name in self.resources}
+        self.nowhere: list[Claim] = []
+        for claim in claims:
+            self.claims.get(claim.at or "", self.nowhere).append(claim)
+        self.full = {name: Use.of(claims) for name, claims in self.claims.items()}
+        self.astray = {name: _astray(self, name) for name in self.resources}
+        self._fitting: dict[Hashable, tuple[Resource, ...]] = {}
+
+    def fitting(self, asks: Hashable) -> tuple[Resource, ...]:
+        """The resources that a claim may have by what it asks for, lowest id first."""
+        found = self._fitting.get(asks)
+        if found is None:
+            found = tuple(each for each in self.resources.values() if self.fits(each, asks))
+            self._fitting[asks] = found
+        return found
+
+    def options(self, claim: Claim) -> tuple[Resource, ...]:
+        """Those of them that are free for all of it, were nobody else there."""
+        return tuple(each for each in self.fitting(claim.asks) if not claim.during & ~each.free)
+
+    def is_firm(self, claim: Claim) -> bool:
+        """Whether a standing claim stays where it is."""
+        return (
+            claim.pinned
+            or len(self.fitting(claim.asks)) == 1
+            or (claim.at is not None and claim.id in self.astray[claim.at])
+        )
+
+    @cached_property
+    def firm(self) -> dict[str, Use]:
+        """What of each resource no new laying can free."""
+        return {name: Use.of(filter(self.is_firm, claims)) for name, claims in self.claims.items()}
+
+    @cached_property
+    def movable(self) -> dict[str, list[Claim]]:
+        """The claims on each resource that may be laid anew."""
+        return {name: [claim for claim in claims if not self.is_firm(claim)] for name, claims in self.claims.items()}
+
+    @cached_property
+    def count(self) -> list[int]:
+        """All sessions there in each slot, as planes."""
+        nowhere = Use.of(self.nowhere)
+        return total([use.count for use in self.full.values()] + [nowhere.count])
+
+    def _counted(self, name: str) -> Use:
+        """What counts against the pool's sums: all but claims astray, which take nothing that another could have."""
+        astray = self.astray[name]
+        return Use.of(claim for claim in self.claims[name] if claim.id not in astray) if astray else self.full[name]
+
+    @cached_property
+    def crowd(self) -> tuple[list[int], list[int], list[int]]:
+        """Sessions, points and hands taken in each slot, as planes; a resource that is not free counts as full."""
+        count, points, hands = [], [], []
+        for name, resource in self.resources.items():
+            use, off = self._counted(name), self.everywhere & ~resource.free
+            count += [use.count, _times(resource.capacity, off)]
+            points += [use.points, _times(resource.max_points or 0, off)]
+            hands.append([use.hands | off])
+        return total(count), total(points), total(hands)
+
+    def has_room(self, points: int) -> int:
+        """The slots in which the sums leave room for one more session of so many points."""
+        count, weights, _ = self.crowd
+        room = at_most(count, sum(each.capacity for each in self.resources.values()) - 1, self.everywhere)
+        limits = [each.max_points for each in self.resources.values()]
+        if points and None not in limits:
+            room = at_most(weights, sum(limit or 0 for limit in limits) - points, room)
+        return room
+
+    def could_take(self, claim: Claim) -> bool:
+        """A bound on packing: of claims with as many points as some of this one's, each resource takes only so many."""
+        for least in sorted({each.points for claims in self.claims.values() for each in claims} | {claim.points}):
+            if not 0 < least <= claim.points:
+                continue
+            most = {name: _at_once(each, least) for name, each in self.resources.items()}
+            taken = [
+                _times(1, each.during)
+                for name, claims in self.claims.items()
+                for each in claims
+                if each.points >= least and each.id not in self.astray[name]
+            ]
+            off = [_times(most[name], claim.during & ~each.free) for name, each in self.resources.items()]
+            if at_most(total(taken + off), sum(most.values()) - 1, claim.during) != claim.during:
+                return False
+        return True
+
+    def has_hands(self) -> int:
+        """The slots in which not everybody has both hands full."""
+        return at_most(self.crowd[2], len(self.resources) - 1, self.everywhere)
+
+    def has_room_among(self, asks: Hashable) -> int:
+        """For a pool of chairs: the slots in which the fitting ones are not all needed by claims that fit no others."""
+        fitting = {each.id for each in self.fitting(asks)}
+        taken = []
+        for name, resource in self.resources.items():
+            astray, mine = self.astray[name], name in fitting
+            slots = self.everywhere & ~resource.free if mine else 0
+            for claim in self.claims[name]:
+                bound = mine if self.is_firm(claim) else fitting.issuperset(r.id for r in self.fitting(claim.asks))
+                if bound and claim.id not in astray:
+                    slots |= claim.during
+            taken.append([slots])
+        return at_most(total(taken), len(fitting) - 1, self.everywhere)
+
+
+def _astray(pool: Pool, name: str) -> frozenset[str]:
+    """Ids of the claims on a resource that may not stand there: unfit, not free, or too many at once."""
+    resource, claims, use = pool.resources[name], pool.claims[name], pool.full[name]
+    wrong = ~at_most(use.count, resource.capacity, pool.everywhere) | ~resource.free
+    if resource.max_points is not None:
+        wrong |= ~at_most(use.points, resource.max_points, pool.everywhere)
+    seen = twice = 0
+    for claim in claims:
+        twice |= seen & claim.hands
+        seen |= claim.hands
+    return frozenset(
+        claim.id
+        for claim in claims
+        if claim.during & wrong or claim.hands & twice or not pool.fits(resource, claim.asks)
+    )
+
+
+def _at_once(resource: Resource, points: int) -> int:
+    """How many claims of so many points a resource takes at once."""
+    limit = resource.max_points
+    return resource.capacity if limit is None else min(resource.capacity, limit // points)
+
+
+def _times(number: int, slots: int) -> list[int]:
+    planes: list[int] = []
+    if slots:
+        add(planes, number, slots)
+    return planes
