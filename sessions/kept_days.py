@@ -148,7 +148,7 @@ def _filled(site: Site, days: Sequence[Day]) -> tuple[Day, ...]:
 
 
 def _taken(values: Sequence[Any]) -> Taken:
-    """A `Taken` of `FIELDS` and what the session asks of a chair. Setting each by itself, as a frozen dataclass does, is most of the time."""
+    """A `Taken` of `FIELDS` and a seat. Setting each by itself, as a frozen dataclass does, is most of the time."""
     made = object.__new__(Taken)
     made.__dict__.update(zip(FIELDS, values, strict=False), seat=seat_of(*map(tuple, values[-3:-1]), values[-1]))
     return made

@@ -50,9 +50,11 @@ def at_ten(client: APIClient, clinic: Clinic, protocol: Protocol, **changes: Any
     return plans(client, clinic, protocol=str(protocol.pk), preferences=preferences, **dates, **changes)
 
 
-def sitting(clinic: Clinic, chair: Chair, clock: str = "09:30", **fields: Any) -> Session:
+def sitting(
+    clinic: Clinic, chair: Chair, clock: str = "09:30", start: datetime | None = None, **fields: Any
+) -> Session:
     """A booked session that could have any chair."""
-    return clinic.session(at(clock), chair=chair, acuity=1, **{**MINUTES, **fields})
+    return clinic.session(start or at(clock), **{"chair": chair, "acuity": 1, **MINUTES, **fields})
 
 
 @pytest.fixture
@@ -171,7 +173,7 @@ def test_fifty_into_a_day_that_has_room_only_once_chairs_are_swapped(
         sitting(clinic, clinic.room, "09:30", nurse=clinic.nurses[1]),
     ]
     wanted = (needing(clinic, "bed"), needing(clinic, "private_room"))
-    jobs = []
+    jobs: list[Callable[[], Any]] = []
     for number in range(50):
         patient, protocol = make_patient(clinic.site), wanted[number % 2]
         plan = at_ten(client, clinic, protocol, patient=str(patient.pk), limit=1)[0]["id"]
@@ -195,7 +197,7 @@ def test_swaps_and_arrivals_at_one_moment(
     client, protocol = api(clinic.users["front_desk"]), needing(clinic, "bed")
     for number in range(6):
         start = at("08:00") + timedelta(minutes=105 * (number % 5), days=0 if number < 5 else 7)
-        there = clinic.session(start, chair=clinic.bed, acuity=1, **MINUTES)
+        there = sitting(clinic, clinic.bed, start=start)
         local = start.astimezone(CHICAGO)
         window = {"from": f"{local:%H:%M}", "until": f"{local + timedelta(minutes=90):%H:%M}"}
         patient = make_patient(clinic.site)
@@ -205,12 +207,11 @@ def test_swaps_and_arrivals_at_one_moment(
             preferences={"time_windows": [window]}, **dates,
         )  # fmt: skip
         body = {"patient": str(patient.pk), "protocol": str(protocol.pk), "plan": found[0]["id"]}
-        booked, arrived = together(
-            [
-                partial(client.post, "/api/v1/series/", body),
-                partial(api(clinic.users["nurse"]).post, f"/api/v1/sessions/{there.pk}/arrive/", {}),
-            ]
-        )
+        both: list[Callable[[], Any]] = [
+            partial(client.post, "/api/v1/series/", body),
+            partial(api(clinic.users["nurse"]).post, f"/api/v1/sessions/{there.pk}/arrive/", {}),
+        ]
+        booked, arrived = together(both)
         assert arrived.status_code == 200, arrived.content
         kinds = {201: "recliner", 409: "bed"}
         assert Session.objects.get(pk=there.pk).chair.kind == kinds[booked.status_code]
