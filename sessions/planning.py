@@ -17,6 +17,7 @@ from sessions.models import GONE, Order, Plan, Session
 
 if TYPE_CHECKING:
     from accounts.models import Patient, Site, User
+    from scheduler.day import Day
     from scheduler.reasons import Reason
     from scheduler.relaxations import Relaxation
 
@@ -55,14 +56,22 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
     Raises:
         Invalid, RuleBroken, Forbidden: what is wrong with the request, before any search starts.
     """
+    visits, days, plans = _plans(request, user, now)
+    if plans:
+        return Proposal(plans)
+    asked = Asked(request.site, visits, request.wishes, request.patient)
+    return Proposal([], *explain(asked, days, outlook(request.site, request.wishes, now), user, now))
+
+
+def _plans(
+    request: PlanRequest, user: User, now: datetime
+) -> tuple[tuple[treatment.Visit, ...], tuple[Day, ...], list[Plan]]:
+    """The visits asked for, the site's days, and the plans found, kept."""
     visits = _visits(request)
     check_window(request.site, request.wishes, now)
     _check(request, user, len(visits), now)
     days = site_days(request.site, window_of(request.wishes), request.patient, user, now)
     found = planner.plan(visits, days, request.wishes, limit=request.limit)
-    if not found:
-        asked = Asked(request.site, visits, request.wishes, request.patient)
-        return Proposal([], *explain(asked, days, outlook(request.site, request.wishes, now), user, now))
     plans = [
         Plan(
             site=request.site,
@@ -77,13 +86,13 @@ def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
         )
         for whole in found
     ]
-    return Proposal(Plan.objects.bulk_create(plans))
+    return visits, days, Plan.objects.bulk_create(plans)
 
 
 def fresh_plans(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[Plan]:
     """Plans for the request behind `plan` as the world stands now; none where it can no longer be asked."""
     try:
-        return propose(_request_of(plan, patient), user, now).plans
+        return _plans(_request_of(plan, patient), user, now)[2]
     except Refusal:
         return []
 
