@@ -163,8 +163,29 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.is_superuser
 
 
+class Contact(models.Model):
+    """What is known of an address, whoever has it: who has it wants nothing of us there, or nobody is reached there."""
+
+    channel = models.CharField(max_length=10, choices=Channel)
+    address = models.CharField(max_length=254)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    dead_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["channel", "address"], name="contact_once")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class Patient(models.Model):
-    """A person who is treated. `user` is set where the patient signs in."""
+    """A person who is treated. `user` is set where the patient signs in.
+
+    Texts and calls come outside quiet hours only, by the patient's clock: `time_zone`, or the site's where that is "".
+    `texting_consent` is what the patient said (null: was not asked), recorded when and by whom. `stopped_channels` and
+    `dead_channels` are what `Contact` knows of the addresses.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="patients")
@@ -178,6 +199,18 @@ class Patient(models.Model):
         models.CharField(max_length=10, choices=Channel), default=default_channels, blank=True
     )
     language = models.CharField(max_length=2, default="en", choices=[("en", "English"), ("es", "Español")])
+    time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    texting_consent = models.BooleanField(null=True, blank=True)
+    texting_consent_at = models.DateTimeField(null=True, blank=True)
+    texting_consent_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    stopped_channels = ArrayField(
+        models.CharField(max_length=10, choices=Channel), default=list, db_default=[], blank=True
+    )
+    dead_channels = ArrayField(
+        models.CharField(max_length=10, choices=Channel), default=list, db_default=[], blank=True
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
 
@@ -185,9 +218,22 @@ class Patient(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(preferred_channels__contained_by=list(Channel.values)), name="patient_channels_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(quiet_from__isnull=True, quiet_until__isnull=True)
+                | (Q(quiet_from__isnull=False, quiet_until__isnull=False) & ~Q(quiet_from=models.F("quiet_until"))),
+                name="patient_quiet_hours_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(texting_consent__isnull=True) | Q(texting_consent_at__isnull=False),
+                name="patient_consent_has_a_time",
+            ),
         ]
-        indexes: ClassVar = [models.Index(fields=["site", "family_name"], name="patient_by_name")]
+        indexes: ClassVar = [
+            models.Index(fields=["site", "family_name"], name="patient_by_name"),
+            models.Index(fields=["phone"], name="patient_by_phone", condition=~Q(phone="")),
+            models.Index(fields=["email"], name="patient_by_email", condition=~Q(email="")),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

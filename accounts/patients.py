@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 from django.db.models import Q
 
+from accounts import clock, contacts
 from accounts.models import Patient, Role
 from accounts.queries import staffed_sites
-from accounts.refusals import Forbidden
+from accounts.refusals import Forbidden, Invalid
 from accounts.rights import holds, may
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 # What patients may change of their own record: how they are reached. Who they are is for the clinic to say.
-OWN_FIELDS: Final = frozenset({"email", "phone", "preferred_channels", "language"})
+OWN_FIELDS: Final = frozenset(
+    {"email", "phone", "preferred_channels", "language", "time_zone", "quiet_from", "quiet_until", "texting_consent"}
+)
 LINKERS: Final = (Role.FRONT_DESK, Role.MANAGER, Role.ADMIN)
 CONTACT: Final = ("email", "phone")
 
@@ -80,17 +83,42 @@ def _masked_phone(phone: str) -> str:
 def create_patient(user: User, values: dict[str, Any]) -> Patient:
     """Save a patient. The same name and birth date twice are two people until somebody says otherwise.
 
-    Raises Forbidden `may_not_link`.
+    Raises Forbidden `may_not_link`, Invalid `quiet_hours`.
     """
     check_may_link(user, [name for name, value in values.items() if value is not None])
-    return Patient.objects.create(**values)
+    patient = Patient(**_with_consent(user, values))
+    _check_quiet_hours(patient)
+    patient.save(force_insert=True)
+    return patient
 
 
 @transaction.atomic
-def change_patient(patient: Patient, values: dict[str, Any]) -> Patient:
-    """Save these fields of a patient whose row is locked; the database moves `version` if anything differs."""
-    for name, value in values.items():
+def change_patient(user: User, patient: Patient, values: dict[str, Any]) -> Patient:
+    """Save these fields of a patient whose row is locked; the database moves `version` if anything differs.
+
+    An address that is sent is tried again, even the one that was there before. Raises Invalid `quiet_hours` where one
+    end of the quiet hours would stand without the other, or both alike.
+    """
+    for name, value in _with_consent(user, values).items():
         setattr(patient, name, value)
+    _check_quiet_hours(patient)
+    for channel, field in contacts.FIELDS.items():
+        if values.get(field):
+            contacts.revive(channel, values[field])
     if values:
-        patient.save(update_fields=list(values))
+        patient.save(update_fields=[*_with_consent(user, values)])
     return patient
+
+
+def _with_consent(user: User, values: dict[str, Any]) -> dict[str, Any]:
+    """The values, and who said so when, where they say what the patient answered about texts."""
+    if values.get("texting_consent") is None:
+        gone = {"texting_consent_at": None, "texting_consent_by": None}
+        return {**values, **gone} if "texting_consent" in values else values
+    return {**values, "texting_consent_at": clock.now(), "texting_consent_by": user}
+
+
+def _check_quiet_hours(patient: Patient) -> None:
+    begins, ends = patient.quiet_from, patient.quiet_until
+    if (begins is None) != (ends is None) or (begins is not None and begins == ends):
+        raise Invalid("/quiet_from", "quiet_hours", "Quiet hours have a beginning and another end, or neither.")

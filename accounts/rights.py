@@ -86,6 +86,17 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "follow-ups.retrieve": CARE | {PATIENT},
     "follow-ups.trend": CARE | {PATIENT},
     "follow-ups.revoke-links": CARE,
+    **_crud("wordings", READERS, MANAGERS),
+    "wordings.preview": MANAGERS,
+    # Notes of patients may tell of their health: for those who answer them.
+    "replies.list": BOOKERS,
+    "replies.retrieve": BOOKERS,
+    "replies.close": BOOKERS,
+    # Which of them: `notifications.feeds.check_may_give`.
+    "calendar-feeds.list": BOOKERS | {PATIENT},
+    "calendar-feeds.retrieve": BOOKERS | {PATIENT},
+    "calendar-feeds.create": BOOKERS | {PATIENT},
+    "calendar-feeds.destroy": BOOKERS | {PATIENT},
     "alerts.list": CARE,
     "alerts.retrieve": CARE,
     "alerts.acknowledge": CARE,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-TOKEN = re.compile(r"(/(?:check-in|follow-ups)/)[A-Za-z0-9_-]{40,}")
+TOKEN = re.compile(r"(/(?:check-in|follow-ups|calendar|stop)/)[A-Za-z0-9_.-]{40,}")
 # What follows these words in PostgreSQL's errors are values: of the row, of a key, of a parameter, of the statement.
 VALUES = re.compile(r"\b(DETAIL|CONTEXT|QUERY|STATEMENT|LINE \d+):.*", re.DOTALL)
 # Ids that proxies make (UUIDs, trace ids). Nothing that could be a word is taken into the log.

@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import reset_tzpath
 
 import environ
@@ -127,11 +128,25 @@ WHITENOISE_AUTOREFRESH = False
 # Mail and texts. `consolemail://` and `smtp://` are understood by EMAIL_URL; SMS_URL is `file:///path/to/folder`.
 # Never the console in production: mails would count as sent, and the log would hold addresses and links.
 EMAIL_URL = env("EMAIL_URL", default="consolemail://" if DEVELOPMENT else "smtp://localhost:25")
-vars().update(env.email_url_config(EMAIL_URL))
+# `anymail+resend://?API_KEY=...`: a provider's HTTP interface by django-anymail, its settings as the query names them.
+if EMAIL_URL.startswith("anymail+"):
+    _provider, _query = urlsplit(EMAIL_URL).scheme.removeprefix("anymail+"), urlsplit(EMAIL_URL).query
+    EMAIL_BACKEND = f"anymail.backends.{_provider}.EmailBackend"
+    ANYMAIL = {f"{_provider}_{name}".upper(): values[0] for name, values in parse_qs(_query).items()}
+    ANYMAIL["REQUESTS_TIMEOUT"] = 5
+else:
+    vars().update(env.email_url_config(EMAIL_URL))
 # Four steps of a delivery fit into one lease.
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="clinic@localhost.localdomain")
+# `twilio://ACCOUNT_SID:AUTH_TOKEN@api.twilio.com?from=+13125550100` in production.
 SMS_URL = env("SMS_URL", default="")
+# Nobody is texted between these, by the patient's own clock, unless the patient says other hours. The law's hours are
+# 8 to 21, in some states 8 to 20 or 9 to 18; these are a clinic's policy, to be reviewed by each clinic.
+QUIET_HOURS = (env("QUIET_FROM", default="20:00"), env("QUIET_UNTIL", default="09:00"))
+# Without a recorded consent: what the exemption for health care allows (FCC 2015). With it: a guard against a fault.
+TEXTS_WITHOUT_CONSENT = {"day": 1, "week": 3}
+TEXTS_AT_MOST = {"day": 5, "week": 20}
 
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "accounts.http.problems.handle",
@@ -169,6 +184,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MessageStatus": "notifications.models.MessageStatus",
         "AlertStatus": "notifications.models.AlertStatus",
         "Channel": "accounts.models.Channel",
+        "ReplyKind": "notifications.models.ReplyKind",
+        "ReplyStatus": "notifications.models.ReplyStatus",
+        "WordingKind": "notifications.api.talk_shapes.KINDS",
         "ChairKind": "scheduler.models.ChairKind",
         "ProviderRole": "scheduler.models.ProviderRole",
         "LimitAction": "scheduler.gates.ACTIONS",
@@ -258,6 +276,8 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "django.server": {"level": "ERROR"},
+        # It would log each request's address, which holds the carrier's account.
+        "httpx2": {"level": "WARNING"},
         # These have handlers of their own, which would write other lines.
         "gunicorn.error": {"handlers": ["stderr"]},
         "gunicorn.access": {"handlers": ["stderr"]},

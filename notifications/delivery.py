@@ -21,8 +21,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from notifications import bounces, failures, telling
 from notifications import delivery_sql as sql
-from notifications import failures, telling
 from notifications.channels import Channel, NotSent, Permanent, Temporary, Text, Unclear, open_channel
 from notifications.models import Message, MessageStatus
 
@@ -194,6 +194,7 @@ def pause_seconds(attempt: int) -> float:
 def _not_sent(row: Claimed, error: NotSent, keeps_keys: bool) -> None:
     reason = error.reason[:200]
     logger.info("message %s: %s", row.id, reason)
+    bounces.learn(row.id, error)
     if isinstance(error, Unclear) and not keeps_keys and not row.urgent:
         _run(sql.SETTLE, MessageStatus.UNKNOWN, reason, row.id, row.attempt)
     elif isinstance(error, Permanent) or row.attempt >= settings.SEND_ATTEMPTS_AT_MOST:

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Q
 
+from accounts import contacts
 from accounts.models import Channel, Patient
+from notifications import wishes
 from notifications.models import Message, MessagePlan, MessageStatus
 from notifications.reminders import ENDED, CheckIn, Reminder, SessionFacts, SitePlan
 from sessions.models import TO_COME, SeriesStatus, Session, SessionEvent, SessionStatus
@@ -115,8 +117,15 @@ def _reminder(entry: Mapping[str, Any]) -> Reminder:
 
 
 def address(patient: Patient, channel: str) -> str:
-    """Where a channel reaches the patient; "" where it does not."""
-    return patient.email if channel == Channel.EMAIL else patient.phone
+    """Where a channel reaches the patient; "" where it does not, or the patient wants nothing there."""
+    return "" if hindrance(patient, channel) else getattr(patient, contacts.FIELDS[channel])
+
+
+def hindrance(patient: Patient, channel: str) -> str:
+    """Why a channel does not reach the patient, as `wishes.hindrance` has it; "" where it does."""
+    addressed = frozenset(name for name, field in contacts.FIELDS.items() if getattr(patient, field))
+    stopped, dead = frozenset(patient.stopped_channels), frozenset(patient.dead_channels)
+    return wishes.hindrance(channel, wishes.Reach(addressed, stopped, dead, patient.texting_consent))
 
 
 def why_not(session: Session, message: Message) -> str:

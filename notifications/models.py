@@ -11,14 +11,18 @@ from accounts import clock
 from accounts.ids import uuid7
 from accounts.models import Channel, Patient, Site, User
 from notifications.alert_models import Alert, AlertLevel, AlertStatus, FlagRule, OnCallShift, Pager, Roster
+from notifications.talk_models import CalendarFeed, Reply, ReplyKind, ReplyStatus, Wording
 from sessions.models import Session
 
 __all__ = [
     "Alert",
     "AlertLevel",
     "AlertStatus",
+    "CalendarFeed",
     "FlagRule",
     "FollowUp",
+    "FollowUpDraft",
+    "FollowUpLink",
     "Heartbeat",
     "Message",
     "MessagePlan",
@@ -26,7 +30,11 @@ __all__ = [
     "OnCallShift",
     "Pager",
     "Reconciled",
+    "Reply",
+    "ReplyKind",
+    "ReplyStatus",
     "Roster",
+    "Wording",
 ]
 
 
@@ -61,7 +69,7 @@ class FollowUp(models.Model):
     answers = models.JSONField(null=True, blank=True)
     score = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
     band = models.CharField(max_length=40, blank=True, default="")
-    form_version = models.CharField(max_length=12, blank=True, default="")
+    form_version = models.CharField(max_length=12, blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:

@@ -1,50 +1,121 @@
-"""The words of a message: visit, day, time with its zone, clinic, phone; never a drug, diagnosis or questionnaire."""
+"""What a message says: a wording, the clinic's own or ours, filled in for one visit. Never a drug or a diagnosis."""
 
 from __future__ import annotations
 
-import unicodedata
+from email.utils import parseaddr
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import formats, translation
-from django.utils.translation import gettext as _
 
+from accounts import clock
 from accounts.models import Channel, Site
+from notifications import gsm, ics, stopping, wordings
 from notifications.channels import Text
 from notifications.follow_ups import new_link
+from notifications.models import Wording
+from sessions.models import SessionStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from notifications.models import Message
+    from sessions.models import Session
 
-# The messages exist in English only; half a message in another language would be worse than none.
-LANGUAGE = "en"
-SMS_LENGTH = 160
-TEMPLATES = ("follow_up", "reminder", "receipt", "preparation", "change", "cancellation", "no_show")
+IN_THE_CALENDAR = frozenset({"receipt", "preparation", "reminder", "change"})
+# The order of day and month differs; names of days and months are Django's own.
+DAY_FORMAT = {"en": "D, M j", "es": "D j M"}
+FEWEST_LETTERS_OF_A_NAME = 10
 
 
 def compose(message: Message) -> Text:
-    """What `message` says, in the words of its channel (with its session, site and follow-up loaded)."""
-    site = message.session.site
-    with translation.override(LANGUAGE):
-        words = {
-            "site": site,
-            "day": day(message.speaks_of, site),
-            "time": time_of_day(message.speaks_of, site),
-            "link": new_link(message.follow_up) if message.follow_up else "",
-        }
-        name = template_of(message.kind)
-        if message.channel == Channel.SMS:
-            return Text("", _short(name, words))
-        body = render_to_string(f"notifications/{name}_email.txt", words).strip() + "\n"
-        return Text(_subject(message, words), body)
+    """What `message` says, in the words of its channel (with its session, site, patient and follow-up loaded)."""
+    kind, patient, site = wordings.kind_of(message.kind), message.patient, message.session.site
+    values = values_of(site, patient.language, message.speaks_of)
+    values["link"] = new_link(message.follow_up) if message.follow_up else ""
+    wording = wording_for(site, kind, message.channel, patient.language)
+    if message.channel == Channel.SMS:
+        return Text("", short(wording.body, values))
+    stands = message.session.start == message.speaks_of or kind == "cancellation"
+    calendar = invitation(message.session, kind, patient.email) if stands else ""
+    return mail(wording, values, patient.language, calendar, stopping.address(patient))
 
 
-def day(at: datetime, site: Site) -> str:
+def wording_for(site: Site, kind: str, channel: str, language: str) -> wordings.Wording:
+    """The clinic's own wording, or the one that is shipped."""
+    own = Wording.objects.filter(site=site, kind=kind, channel=channel, language=language).first()
+    return wordings.Wording(own.subject, own.body) if own else wordings.default(kind, channel, language)
+
+
+def values_of(site: Site, language: str, speaks_of: datetime | None = None) -> dict[str, str]:
+    """The fields of a wording, but for `link`; names in one line, whatever they hold."""
+    return {
+        "clinic": " ".join(site.name.split()),
+        "day": day(speaks_of, site, language) if speaks_of else "",
+        "time": time_of_day(speaks_of, site) if speaks_of else "",
+        "phone": site.phone or wordings.DATA["fallback_phone"][language],
+        "emergency": site.emergency_number,
+        "link": "",
+    }
+
+
+def mail(
+    wording: wordings.Wording, values: Mapping[str, str], language: str, calendar: str = "", stop: str = ""
+) -> Text:
+    """The wording as a mail: the same words as plain text and as HTML, with the way to end such mails."""
+    subject, body = wordings.filled(wording.subject, values), wordings.filled(wording.body, values)
+    context = {"paragraphs": body.split("\n\n"), "link": values["link"], "stop": stop, "language": language}
+    with translation.override(language):
+        text = render_to_string("notifications/mail.txt", context | {"body": body}).strip() + "\n"
+        html = render_to_string("notifications/mail.html", context | {"subject": subject})
+    return Text(" ".join(subject.split()), text, html, calendar, stop)
+
+
+def short(body: str, values: Mapping[str, str]) -> str:
+    """A text message in one part: letters that every phone has, the clinic's name shortened where it must be."""
+    whole = gsm.plain(wordings.filled(body, values))
+    over = len(whole) - wordings.SMS_LENGTH
+    clinic = gsm.plain(values["clinic"])
+    if over <= 0 or not clinic:
+        return whole
+    kept = clinic[: max(FEWEST_LETTERS_OF_A_NAME, len(clinic) - over)].strip()
+    return gsm.plain(wordings.filled(body, {**values, "clinic": kept}))
+
+
+def invitation(session: Session, kind: str, attendee: str) -> str:
+    """The visit for the patient's calendar; "" for a kind that says nothing of when it is."""
+    cancelled = session.status == SessionStatus.CANCELLED
+    if kind not in IN_THE_CALENDAR and not (kind == "cancellation" and cancelled):
+        return ""
+    event = event_of(session, attendee=attendee, organizer=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+    return ics.calendar([event], "CANCEL" if cancelled else "REQUEST", clock.now())
+
+
+def event_of(session: Session, *, attendee: str = "", organizer: str = "", place: str = "") -> ics.Event:
+    """A session as a calendar shows it (with its site loaded): a visit, where and when, and nothing of health."""
+    site = session.site
+    return ics.Event(
+        uid=f"{session.id}@{urlsplit(settings.PUBLIC_URL).hostname}",
+        version=session.version,
+        start=session.start,
+        end=session.end,
+        summary=f"Visit · {place or site.name}",
+        location=site.name,
+        description=site.phone,
+        cancelled=session.status in (SessionStatus.CANCELLED, SessionStatus.NO_SHOW),
+        organizer=organizer,
+        attendee=attendee,
+    )
+
+
+def day(at: datetime, site: Site, language: str = "en") -> str:
     """The site's day of an instant, such as "Thu, Feb 18"."""
-    return formats.date_format(at.astimezone(ZoneInfo(site.time_zone)), "D, M j")
+    with translation.override(language):
+        return formats.date_format(at.astimezone(ZoneInfo(site.time_zone)), DAY_FORMAT[language])
 
 
 def time_of_day(at: datetime, site: Site) -> str:
@@ -54,37 +125,3 @@ def time_of_day(at: datetime, site: Site) -> str:
     # Zones without letters of their own are named by their offset: "+03" alone would not be understood.
     named = zone if zone.isalpha() else f"UTC{zone}"
     return f"{local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'} {named}"
-
-
-def _subject(message: Message, words: dict[str, object]) -> str:
-    subjects = {
-        "follow_up": _("A few questions after your visit · %(site)s"),
-        "reminder": _("Your visit on %(day)s · %(site)s"),
-        "receipt": _("Your visit on %(day)s is booked · %(site)s"),
-        "preparation": _("Before your visit on %(day)s · %(site)s"),
-        "change": _("New time for your visit: %(day)s · %(site)s"),
-        "cancellation": _("Your visit on %(day)s is cancelled · %(site)s"),
-        "no_show": _("We missed you on %(day)s · %(site)s"),
-    }
-    return subjects[template_of(message.kind)] % {"day": words["day"], "site": message.session.site.name}
-
-
-def template_of(kind: str) -> str:
-    """The name of the words for a kind of message: `reminder` for `reminder_24h`, `change` for `change_2`."""
-    return next(name for name in TEMPLATES if kind.startswith(name))
-
-
-def _short(name: str, words: dict[str, object]) -> str:
-    """The text message in one part: letters that every phone has, the clinic's name shortened where it must be."""
-    site = words["site"]
-    assert isinstance(site, Site)
-    rest = len(_plain(render_to_string(f"notifications/{name}_sms.txt", words | {"clinic": "-"}))) - 1
-    clinic = _plain(site.name)[: max(0, SMS_LENGTH - rest)].strip()
-    return _plain(render_to_string(f"notifications/{name}_sms.txt", words | {"clinic": clinic}))
-
-
-def _plain(text: str) -> str:
-    """One line of ASCII letters: any other would halve what fits, and cost a second part."""
-    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    # These are in ASCII and not in the basic GSM alphabet, where each counts twice.
-    return " ".join(letters.translate(dict.fromkeys(map(ord, "^{}\\[~]|`"), None)).split())

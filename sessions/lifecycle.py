@@ -135,7 +135,7 @@ def _already_done(session: Session, verb: str, now: datetime) -> Conflict:
 def make_move(
     session: Session,
     verb: str,
-    actor: User,
+    actor: User | None,
     now: datetime,
     *,
     change: Callable[[Session], None] = lambda session: None,
@@ -143,10 +143,12 @@ def make_move(
     also: dict[str, Any] | None = None,
     expected: Versions = None,
     target: SessionStatus | None = None,
+    system: str = "",
 ) -> Session:
     """Make one move under the session's lock: check again, change, write the event, let the database judge.
 
     `change` sets what the verb brings with it on the locked row; `expected` are the versions that the caller has seen.
+    Without an `actor`, `system` names the part of the system that speaks for the patient.
 
     Raises:
         Conflict: see `check_move`. Stale: the version has moved on.
@@ -161,7 +163,7 @@ def make_move(
         if targets:
             session.status = target or next(iter(targets))
         session.save()
-        events.record(session, MOVES[verb].event, actor, now, before=before, reason=reason, also=also)
+        events.record(session, MOVES[verb].event, actor, now, before=before, reason=reason, also=also, system=system)
         check_constraints()
         settle(session, now)
         session.refresh_from_db()
@@ -183,9 +185,11 @@ def lock_session(session: Session) -> Session:
     return locked
 
 
-def confirm(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:
-    """The patient says that they will come."""
-    return make_move(session, "confirm", actor, now, expected=expected)
+def confirm(
+    session: Session, actor: User | None, now: datetime, expected: Versions = None, *, system: str = ""
+) -> Session:
+    """The patient says that they will come; by themselves or by a text, where `system` says so."""
+    return make_move(session, "confirm", actor, now, expected=expected, system=system)
 
 
 def arrive(session: Session, actor: User, now: datetime, expected: Versions = None) -> Session:

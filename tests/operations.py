@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from django.conf import settings
+from django.test import override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts import clock
 from accounts.models import Role
+from notifications.channels import twilio
+from tests.carrier import NUMBER, SID, TOKEN
 from tests.factories import PASSWORD, phase
 
 if TYPE_CHECKING:
@@ -27,13 +32,15 @@ Body = Callable[["World", dict[str, str]], dict[str, Any]]
 class Operation:
     """`path` is below BASE; `{name}` in it is filled from `World.names`. `body` makes one from the world and names.
 
-    `right` is the row of `accounts.rights` that it needs: None where it is open, "" where signing in suffices.
+    `right` is the row of `accounts.rights` that it needs: None where it is open, "" where signing in suffices. `form`
+    is what the carrier sends in place of JSON, signed.
     """
 
     method: str
     path: str
     right: str | None
     body: Body | None = None
+    form: dict[str, str] | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -69,11 +76,24 @@ class Operation:
         address = request.pop("address", None) or self.address(world, who)
         if body is None:
             body = self.content(world, who)
+        if self.form is not None and body == {}:
+            return self._call(world, address, **request)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
         # A GET has its parameters in the address; its body is not read.
         request.setdefault("content_type", "application/json" if raw else "")
         client: Any = world.client(role)
         return client.generic(self.method, address, b"" if self.method == "GET" else raw, **request)
+
+    def _call(self, world: World, address: str, headers: dict[str, str] | None = None, **request: Any) -> Any:
+        """As the carrier does it."""
+        assert self.form is not None
+        fields = {name: [value] for name, value in self.form.items()}
+        signed = twilio.signature(TOKEN, f"{settings.PUBLIC_URL}{address}", fields)
+        request.setdefault("content_type", "application/x-www-form-urlencoded")
+        request["headers"] = {"X-Twilio-Signature": signed, **(headers or {})}
+        client: Any = world.client(None)
+        with override_settings(SMS_URL=f"twilio+http://{SID}:{TOKEN}@127.0.0.1:9?from={NUMBER}"):
+            return client.generic("POST", address, urlencode(self.form), **request)
 
 
 def names_of(world: World, role: str) -> dict[str, str]:
@@ -107,6 +127,10 @@ def patient(world: World, names: dict[str, str]) -> dict[str, Any]:
         "phone": "+13125550142",
         "preferred_channels": ["email"],
         "language": "en",
+        "time_zone": "America/Denver",
+        "quiet_from": "20:00",
+        "quiet_until": "09:00",
+        "texting_consent": True,
     }
     may_link = names["role"] in {Role.FRONT_DESK, Role.MANAGER, Role.ADMIN}
     return body | ({"user": names["free_sign_in"]} if may_link else {})
@@ -208,6 +232,24 @@ def order(world: World, names: dict[str, str]) -> dict[str, Any]:
     return {**who, "sessions": 6, "valid_until": date_of(world, 300)}
 
 
+def wording(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """Words of the site's own."""
+    return {
+        "site": names["site"],
+        "kind": "reminder",
+        "channel": "email",
+        "language": "en",
+        "subject": "See you on {day}",
+        "body": "Your visit at {clinic} is on {day} at {time}.\n\nCall {phone}.",
+    }
+
+
+def feed(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """A calendar: of the patient, or those who treat their own."""
+    own = names["role"] in {Role.NURSE, Role.PRESCRIBER}
+    return {"provider": names["own_provider"]} if own else {"patient": names["patient"]}
+
+
 def booking(world: World, names: dict[str, str]) -> dict[str, Any]:
     """The plan, booked."""
     return {name: names[name] for name in ("patient", "protocol", "plan")}
@@ -263,6 +305,7 @@ def verb(name: str, one: str, what: str, body: Body | None = None) -> Operation:
     return Operation("POST", f"{name}/{{{one}}}/{what}/", f"{name}.{what}", body)
 
 
+SHORTER = of(body="{clinic}: see you on {day}. Reply STOP to end texts.")
 BECAUSE = of(reason="the patient has a cold")
 OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "auth/login/", None, lambda world, names: {
@@ -332,6 +375,14 @@ OPERATIONS: tuple[Operation, ...] = (
     verb("sessions", "overdue", "no-show"),
     *read_only("notifications", "message"),
     verb("notifications", "message", "resend"),
+    *records("wordings", wording, SHORTER, one="wording", spare="spare_wording"),
+    Operation("POST", "wordings/preview/", "wordings.preview", wording),
+    *read_only("replies", "reply"),
+    verb("replies", "reply", "close"),
+    *records("calendar-feeds", feed, one="feed", spare="feed"),
+    Operation("GET", "calendar/{calendar_token}.ics", None),
+    Operation("POST", "inbound/sms/", None, form={"MessageSid": "SM-of-a-text", "From": "+15005550006", "Body": "C"}),
+    Operation("POST", "inbound/sms/{message}/status/", None, form={"MessageStatus": "delivered"}),
     *read_only("follow-ups", "follow_up"),
     Operation("GET", "follow-ups/trend/?patient={patient}&instrument=PEG", "follow-ups.trend"),
     verb("follow-ups", "follow_up", "revoke-links"),
@@ -362,7 +413,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "docs/", None),
 )  # fmt: skip
 
-WRITES = tuple(operation for operation in OPERATIONS if operation.writes)
+WRITES = tuple(operation for operation in OPERATIONS if operation.writes and operation.form is None)
 READS = tuple(operation for operation in OPERATIONS if not operation.writes)
 BY_NAME = {str(operation): operation for operation in OPERATIONS}
 

@@ -209,7 +209,7 @@ CHANGES_A_VERSION = [
     or (operation.record and operation.path.startswith(("sessions", "series")))
 ]
 PAGES = [each for each in READS if each.right and each.right.endswith((".list", ".events")) and "?" not in each.path]
-ANSWERING_JSON = [each for each in READS if each.path not in {"schema/", "docs/"}]
+ANSWERING_JSON = [each for each in READS if not each.path.endswith((".ics", "schema/", "docs/"))]
 ON_A_RECORD = [each for each in OPERATIONS if each.record]
 SIGNED_IN = [each for each in OPERATIONS if each.right is not None]
 SEARCHED = [BY_NAME["GET patients/"]]

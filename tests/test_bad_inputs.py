@@ -111,7 +111,7 @@ def test_what_only_looks_bad_is_taken_as_it_is(world: World, case: tuple[int, st
     assert answer.json()[at] == (shown(world) if callable(shown) else shown)
 
 
-REPLAYED = [each for each in POSTS if not each.path.startswith("auth/")]
+REPLAYED = [each for each in POSTS if not each.path.startswith(("auth/", "calendar-feeds/"))]
 
 
 @pytest.mark.parametrize("operation", REPLAYED, ids=str)

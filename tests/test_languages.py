@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SPANISH = ROOT / "notifications/locale/es/LC_MESSAGES"
-CHECK_IN = ("base", "check_in", "closed", "thanks", "_question", "_crisis", "_crisis_call", "_clinic")
+CHECK_IN = ("base", "check_in", "stop_mails", "closed", "thanks", "_question", "_crisis", "_crisis_call", "_clinic")
 SAID = re.compile(r'{% translate "([^"]+)" %}')
 
 

@@ -17,8 +17,9 @@ from rest_framework.test import APIClient
 
 from accounts import clock
 from accounts.models import AuditEntry, Role, Site, User
+from notifications import feeds
 from notifications.follow_ups import new_link, revoke_links
-from notifications.models import Alert, FlagRule, FollowUp, Message, Roster
+from notifications.models import Alert, FlagRule, FollowUp, Message, Reply, Roster, Wording
 from scheduler.models import AvailabilityRule, ChairClosure, GateDefinition, SiteClosure, TimeOff
 from scheduler.planner import Wishes
 from sessions import lifecycle
@@ -118,6 +119,7 @@ def make_world() -> World:
     _crowded_days(world)
     _plans(world)
     _messages(world)
+    _talk(world)
     world.tokens = {role: factories.make_token(user) for role, user in world.users.items()}
     return world
 
@@ -286,6 +288,29 @@ def _plans(world: World) -> None:
         copied(plan, **held, patient_id=None, sessions=[])
     order = Order.objects.get(pk=world.ids["order"])
     assert order.sessions == len(plan.sessions)
+
+
+def _talk(world: World) -> None:
+    """Words of the site's own, a text that came in, and calendars of the patient and of those who treat."""
+    clinic = world.clinic
+
+    def wording(name: str, kind: str) -> None:
+        made = Wording.objects.create(
+            site=clinic.site, kind=kind, channel="sms", language="en", body="{clinic}: {day}."
+        )
+        world.ids[name] = str(made.pk)
+
+    wording("wording", "receipt")
+    wording("spare_wording", "change")
+    reply = Reply.objects.create(
+        sid=f"SM{next(factories.numbers)}", number="+15005550006", patient=clinic.patient, kind="other", status="open",
+        text="Running late",
+    )  # fmt: skip
+    world.ids["reply"] = str(reply.pk)
+    made, url = feeds.give(clinic.users["front_desk"], {"patient": clinic.patient})
+    world.ids |= {"feed": str(made.pk), "calendar_token": url.rpartition("/")[2].removesuffix(".ics")}
+    for role, provider in (("nurse", clinic.nurses[0]), ("prescriber", clinic.prescriber)):
+        world.by_role[role]["feed"] = str(feeds.give(world.users["manager"], {"provider": provider})[0].pk)
 
 
 def _messages(world: World) -> None:

@@ -32,4 +32,5 @@ urlpatterns = [
     path("series/<record_id:series>/", visits.series, name="series"),
     path("sessions/<record_id:session>/confirm/", visits.confirm, name="confirm"),
     path("sessions/<record_id:session>/cancel/", visits.cancel, name="cancel"),
+    path("stop/<str:token>/", views.stop_mails, name="stop-mails"),
 ]

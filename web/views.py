@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import clock
 from accounts.refusals import Invalid, Refusal
-from notifications import follow_ups, instruments
+from notifications import follow_ups, instruments, stopping
 from web.navigation import first_page
 from web.pages import page
 from web.questions import questions, sent_answers
@@ -59,6 +59,21 @@ def check_in(request: HttpRequest, token: str) -> HttpResponse:
         if asked is None:
             return page(request, "closed", refusal.status, code=refusal.code)
         return asked_page(asked, request, "closed", refusal.status, code=refusal.code)
+
+
+# Mail programs send the click by themselves (RFC 8058): without a cookie, so without a token against forgery.
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def stop_mails(request: HttpRequest, token: str) -> HttpResponse:
+    """Asks whether mails shall end (GET changes nothing), and ends them (POST, of the page or of a mail program)."""
+    patient = stopping.behind(token)
+    if patient is None:
+        return page(request, "stop_mails", 404)
+    if request.method == "POST":
+        stopping.stop(patient, clock.now())
+    stopped = request.method == "POST"
+    return page(request, "stop_mails", language=patient.language, site=patient.site, stopped=stopped)
 
 
 def _receive(request: HttpRequest, token: str) -> HttpResponse:

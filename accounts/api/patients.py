@@ -59,6 +59,9 @@ class PatientSerializer(StrictModelSerializer):
     preferred_channels = fields.StrictList(
         child=fields.StrictChoice(choices=Channel.choices), unique=True, required=False
     )
+    time_zone = fields.TimeZoneField(required=False, allow_blank=True)
+    stopped_channels = fields.StrictList(child=fields.StrictChoice(choices=Channel.choices), read_only=True)
+    dead_channels = fields.StrictList(child=fields.StrictChoice(choices=Channel.choices), read_only=True)
 
     class Meta:
         model = Patient
@@ -73,10 +76,18 @@ class PatientSerializer(StrictModelSerializer):
             "phone",
             "preferred_channels",
             "language",
+            "time_zone",
+            "quiet_from",
+            "quiet_until",
+            "texting_consent",
+            "texting_consent_at",
+            "texting_consent_by",
+            "stopped_channels",
+            "dead_channels",
             "created_at",
             "version",
         ]
-        read_only_fields: ClassVar = ["id", "created_at", "version"]
+        read_only_fields: ClassVar = ["id", "texting_consent_at", "texting_consent_by", "created_at", "version"]
 
     def validate_birth_date(self, value: date) -> date:
         """A birth date is not to come; a day of grace, since it may be tomorrow at the site."""
@@ -157,4 +168,4 @@ class PatientViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, Record
 
     def perform_update(self, serializer: Any) -> Patient:
         """Change by the use case."""
-        return patients.change_patient(serializer.instance, serializer.validated_data)
+        return patients.change_patient(self.user, serializer.instance, serializer.validated_data)

@@ -49,6 +49,8 @@ class ApiView(APIView):
     versioned: ClassVar[bool] = False
     # Statuses of problems beyond those that every operation of its kind has; for the OpenAPI document.
     also_answers: ClassVar[frozenset[str]] = frozenset()
+    # What bodies are.
+    media_type: ClassVar[str] = "application/json"
 
     authentication_classes: Any = (BearerAuthentication, PageAuthentication)
     parser_classes: Any = (parsing.StrictJSONParser,)
@@ -82,7 +84,7 @@ class ApiView(APIView):
         request.accepted_renderer, request.accepted_media_type = negotiated
         request.version = request.versioning_scheme = None
         if request.method not in SAFE:
-            parsing.check_headers(request)
+            parsing.check_headers(request, self.media_type)
         trouble = self._authenticate(request)
         self.check_throttles(request)
         if request.method == "OPTIONS":

@@ -45,7 +45,7 @@ class LengthRequired(APIException):
     default_code = "length_required"
 
 
-def check_headers(request: Request) -> None:
+def check_headers(request: Request, expected: str = "application/json") -> None:
     """Refuse by its headers alone a body that could not be read: 411, 413, 415. An empty body needs no headers."""
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         raise LengthRequired
@@ -57,10 +57,10 @@ def check_headers(request: Request) -> None:
     if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in {"", "identity"}:
         raise UnsupportedMediaType("", "Bodies are taken as they are, without Content-Encoding.")
     media_type, parameters = parse_header_parameters(request.META.get("CONTENT_TYPE", ""))
-    if media_type != "application/json":
-        raise UnsupportedMediaType(media_type, "Bodies are application/json.")
+    if media_type != expected:
+        raise UnsupportedMediaType(media_type, f"Bodies are {expected}.")
     if parameters.get("charset", "utf-8").strip('"').lower() not in {"utf-8", "utf8"}:
-        raise UnsupportedMediaType(media_type, "JSON is UTF-8.")
+        raise UnsupportedMediaType(media_type, "Bodies are UTF-8.")
 
 
 def content_length(request: Request) -> int:

@@ -1,9 +1,15 @@
-"""Ways to reach a patient. Each takes a text and an address and says for certain what became of it."""
+"""Ways to reach a person. Each takes a text and an address and says for certain what became of it.
+
+A channel is one file here, named as `accounts.models.Channel` names it, with a function `open_channel`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
+
+from accounts.models import Channel as Name
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -11,10 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is said. `subject` is empty where the channel has none."""
+    """What is said. A channel that has no place for a part leaves it out.
+
+    `html` says the same as `body`. `calendar` is an iCalendar text with its METHOD. `stop` is the address at which one
+    POST ends such messages (RFC 8058).
+    """
 
     subject: str
     body: str
+    html: str = ""
+    calendar: str = ""
+    stop: str = ""
 
 
 class NotSent(Exception):  # noqa: N818  (what it says)
@@ -35,6 +48,14 @@ class Temporary(NotSent):
 
 class Permanent(NotSent):
     """Surely not accepted, and trying again would not help."""
+
+
+class DeadAddress(Permanent):
+    """Nobody is reached at this address: it bounced, or no telephone has this number."""
+
+
+class OptedOut(Permanent):
+    """Who has this address wants nothing of us by this channel, as the other side knows."""
 
 
 class Unclear(NotSent):
@@ -63,10 +84,12 @@ class Channel(Protocol):
         """Let go of what `prepare` took. Raises nothing."""
 
 
-def open_channel(name: str) -> Channel:
-    """The channel of this name, one of `accounts.models.Channel`; KeyError for another one."""
-    # Imported here because the channels themselves import the words above.
-    from notifications.channels.email import open_email
-    from notifications.channels.sms import open_sms
+def seconds(retry_after: str) -> float | None:
+    """What a header `Retry-After` asks for in seconds; None where it holds a date or nothing that can be read."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else None
 
-    return {"email": open_email, "sms": open_sms}[name]()
+
+def open_channel(name: str) -> Channel:
+    """The channel of this name, one of `accounts.models.Channel`; ValueError for another one."""
+    opened: Channel = import_module(f"{__name__}.{Name(name)}").open_channel()
+    return opened

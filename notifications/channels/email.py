@@ -1,4 +1,5 @@
-"""E-mail over SMTP (EMAIL_URL), and over whatever other Django backend is set (the console, in development).
+"""E-mail over SMTP (EMAIL_URL), and over whatever other Django backend is set: the console in development, a provider's
+HTTP interface by django-anymail (`EMAIL_URL=anymail+resend://?API_KEY=...`).
 
 SMTP is spoken step by step, because what a lost connection means depends on the step. Until the server has answered
 DATA with 354 it has been given no message, so it has surely accepted none. From the first byte of the text until its
@@ -11,33 +12,54 @@ from __future__ import annotations
 import re
 import smtplib
 import ssl
+from email.mime.text import MIMEText
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any
 
+from anymail.exceptions import AnymailRecipientsRefused, AnymailRequestsAPIError
 from django.conf import settings
 from django.core import mail
-from django.core.mail.message import EmailMessage
+from django.core.mail.message import EmailMultiAlternatives
 
-from notifications.channels import Channel, Permanent, Temporary, Text, Unclear
+from notifications.channels import Channel, DeadAddress, Permanent, Temporary, Text, Unclear, seconds
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+# RFC 3463: no such mailbox, no such domain, address not valid, mailbox moved, domain takes no mail.
+NOBODY_THERE = re.compile(rb"^5\.1\.(1|2|3|6|10)\b")
+RECIPIENT_REFUSED = frozenset({550, 551, 553})
 
 
-def open_email() -> Channel:
+def open_channel() -> Channel:
     """The channel for EMAIL_URL."""
     return SmtpChannel() if settings.EMAIL_BACKEND == SMTP_BACKEND else BackendChannel()
 
 
-def _message(text: Text, to: str, reference: UUID) -> EmailMessage:
+def _message(text: Text, to: str, reference: UUID) -> EmailMultiAlternatives:
     """The mail; its Message-ID is made of the message's id, so that each try carries the same one."""
     headers = {"Message-ID": _message_id(reference), "Auto-Submitted": "auto-generated"}
-    return EmailMessage(text.subject, text.body, settings.DEFAULT_FROM_EMAIL, [to], headers=headers)
+    if text.stop:
+        headers |= {"List-Unsubscribe": f"<{text.stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    message = EmailMultiAlternatives(text.subject, text.body, settings.DEFAULT_FROM_EMAIL, [to], headers=headers)
+    if text.html:
+        message.attach_alternative(text.html, "text/html")
+    if text.calendar:
+        message.attach(_invitation(text.calendar))
+    return message
 
 
-def _written(message: EmailMessage, to: str) -> bytes:
+def _invitation(calendar: str) -> MIMEText:
+    """The calendar as a part that mail programs offer to take over: its type names the METHOD that is in it."""
+    method = calendar.partition("METHOD:")[2].partition("\r\n")[0]
+    part = MIMEText(calendar, "calendar", "utf-8")
+    part.set_param("method", method)
+    part.add_header("Content-Disposition", "attachment", filename="visit.ics")
+    return part
+
+
+def _written(message: EmailMultiAlternatives, to: str) -> bytes:
     """The mail as it goes over the wire. Permanent for an address or header that no mail can have."""
     try:
         to.encode("ascii")
@@ -97,12 +119,12 @@ class SmtpChannel:
         sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
         for command, expected in ((f"MAIL FROM:<{sender}>", 250), (f"RCPT TO:<{to}>", 250), ("DATA", 354)):
             try:
-                code, _ = server.docmd(command)
+                code, said = server.docmd(command)
             except (OSError, smtplib.SMTPException, ValueError) as error:
                 self._drop()
                 raise Temporary(f"connection lost at {command[:4]} ({type(error).__name__})") from None
             if code != expected and not (command.startswith("RCPT") and code == 251):
-                self._refused(server, command[:4], code)
+                self._refused(server, command[:4], code, said)
 
     def _transmit(self, server: smtplib.SMTP, content: bytes) -> None:
         """The text, the final dot and the reply to it."""
@@ -119,7 +141,7 @@ class SmtpChannel:
         if code >= 300:
             self._refused(server, "text", code)
 
-    def _refused(self, server: smtplib.SMTP, step: str, code: int) -> None:
+    def _refused(self, server: smtplib.SMTP, step: str, code: int, said: bytes = b"") -> None:
         """Raise what a refusal means, and leave the connection fit for the next mail."""
         try:
             alive = code != 421 and server.rset()[0] == 250
@@ -128,6 +150,8 @@ class SmtpChannel:
         if not alive:
             self._drop()
         reason = f"the mail server refused with {code} at {step}"
+        if step == "RCPT" and code in RECIPIENT_REFUSED and NOBODY_THERE.match(said):
+            raise DeadAddress(reason)
         raise Permanent(reason) if 500 <= code < 600 else Temporary(reason)
 
     def _drop(self) -> None:
@@ -159,7 +183,7 @@ def _connect() -> smtplib.SMTP:
 
 
 class BackendChannel:
-    """Any other Django mail backend: what it raises leaves open whether the mail went out."""
+    """Any other Django mail backend. A provider's answer is read; whatever else it raises leaves open what happened."""
 
     keeps_keys = False
 
@@ -172,9 +196,25 @@ class BackendChannel:
         _written(message, to)
         try:
             mail.get_connection().send_messages([message])
+        except AnymailRecipientsRefused:
+            raise DeadAddress("the mail provider refused the recipient") from None
+        except AnymailRequestsAPIError as error:
+            raise _answered(error) from None
         except OSError as error:
             raise Unclear(f"the mail backend failed ({type(error).__name__})") from None
         return _message_id(reference)
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _answered(error: AnymailRequestsAPIError) -> Temporary | Permanent | Unclear:
+    """What a provider's HTTP answer means; without one nobody can tell."""
+    code = error.status_code
+    if code is None or code >= 500:
+        return Unclear(f"the mail provider failed ({code or 'no answer'})")
+    reason = f"the mail provider refused with {code}"
+    if code in {401, 403, 408, 429}:
+        # A key that is not valid is ours to mend, not the message's fault.
+        return Temporary(reason, retry_after=seconds(error.response.headers.get("Retry-After", "")))
+    return Permanent(reason)

@@ -1,4 +1,6 @@
-"""Text messages. Without a carrier the transport is a file (SMS_URL=file:///folder): a JSON line for each text."""
+"""Text messages, over the carrier that SMS_URL names: Twilio (`twilio://ACCOUNT_SID:AUTH_TOKEN@api.twilio.com?from=+1...`),
+or in development a file (`file:///folder`) that gets a JSON line for each text.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from accounts import clock
-from notifications.channels import Channel, Permanent, Temporary, Text
+from notifications.channels import Channel, Permanent, Temporary, Text, twilio
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
 FILE_NAME = "sms.jsonl"
 
 
-def open_sms() -> Channel:
+def open_channel() -> Channel:
     """The channel for SMS_URL."""
-    return FileChannel(settings.SMS_URL)
+    account = twilio.account()
+    return twilio.TwilioChannel(account) if account else FileChannel(settings.SMS_URL)
 
 
 class FileChannel:

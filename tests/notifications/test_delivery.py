@@ -18,7 +18,7 @@ from django.db.models import F
 from django.template import TemplateDoesNotExist
 
 from accounts import clock
-from notifications import delivery, follow_ups, reconcile, texts
+from notifications import delivery, follow_ups, gsm, reconcile, texts
 from notifications.channels import Permanent, Temporary, Text, Unclear, open_channel
 from notifications.channels.email import SmtpChannel
 from notifications.models import Message
@@ -491,7 +491,8 @@ def test_a_text_message_fits_one_part(clinic: Clinic, settings: Settings, tmp_pa
     delivery.send_batch()
     said = [json.loads(line)["text"] for line in (tmp_path / "sms.jsonl").read_text().splitlines()]
     assert len(said) == 2
-    assert all(len(text) <= 160 and text.isascii() and "\n" not in text for text in said)
+    assert all(gsm.length(text).parts == 1 and gsm.length(text).alphabet == "gsm" for text in said)
+    assert not any("\n" in text for text in said)
     assert sum(texts.time_of_day(session.start, clinic.site) in text for text in said) == 1
     assert sum("/check-in/" in text for text in said) == 1
 
