@@ -59,7 +59,7 @@ def wishes(request: HttpRequest, patient: str) -> HttpResponse:
     except Refusal as refusal:
         return _ask(request, about, form, refusal.status, refusal=refusal)
     if not found.plans:
-        return _ask(request, about, form, reasons=explained(found, request.POST))
+        return _ask(request, about, form, reasons=explained(found, form.cleaned_data, is_staff(user)))
     return redirect("web:plans", found.plans[0].pk)
 
 

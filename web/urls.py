@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from web import alerts, booking, desk, patients, signing_in, views, visits
+from web import alerts, booking, desk, moving, patients, signing_in, views, visits
 
 app_name = "web"
 
@@ -31,6 +31,8 @@ urlpatterns = [
     path("visits/", visits.overview, name="visits"),
     path("series/<record_id:series>/", visits.series, name="series"),
     path("sessions/<record_id:session>/confirm/", visits.confirm, name="confirm"),
+    path("sessions/<record_id:session>/move/", moving.move, name="move"),
+    path("sessions/<record_id:session>/move/<record_id:plan>/", moving.take, name="take-place"),
     path("sessions/<record_id:session>/cancel/", visits.cancel, name="cancel"),
     path("stop/<str:token>/", views.stop_mails, name="stop-mails"),
 ]

@@ -17,10 +17,12 @@ from accounts.rights import is_staff
 from scheduler.treatment import every_visit
 from scheduler.walltime import local_date
 from sessions import lifecycle
+from sessions.course import rule_of
 from sessions.facts import zone_of
 from sessions.lifecycle import ENDED
 from sessions.models import GONE, TO_COME, Series, Session
 from sessions.planning import phases_of
+from sessions.policy import is_late
 from sessions.queries import visible_series, visible_sessions
 from web.pages import page, page_for
 from web.patients import progress
@@ -120,7 +122,7 @@ def _place(session: Session, coming: Session | None) -> str:
 @page_for("sessions.confirm", "POST")
 def confirm(request: HttpRequest, session: str) -> HttpResponse:
     """ "I'll be there." Said twice it is still said."""
-    visit = _visit(request, session)
+    visit = visit_seen_by(request, session)
     try:
         lifecycle.confirm(visit, cast("User", request.user), clock.now())
     except Conflict as refusal:
@@ -133,8 +135,10 @@ def confirm(request: HttpRequest, session: str) -> HttpResponse:
 @page_for("sessions.cancel", "GET", "HEAD", "POST")
 def cancel(request: HttpRequest, session: str) -> HttpResponse:
     """What it means for the rest to cancel a visit (GET), and doing it (POST)."""
-    visit, user, now = _visit(request, session), cast("User", request.user), clock.now()
+    visit, user, now = visit_seen_by(request, session), cast("User", request.user), clock.now()
     lifecycle.check_move(visit, "cancel", now)
+    if is_late(visit, now) and not is_staff(user):
+        return page(request, "too_late", 409, site=visit.site, session=visit)
     if request.method == "POST":
         reason = request.POST.get("reason", "").replace("\0", "").strip()[:REASON_AT_MOST]
         lifecycle.cancel(visit, reason, user, now)
@@ -145,13 +149,15 @@ def cancel(request: HttpRequest, session: str) -> HttpResponse:
         "site": visit.site,
         "session": visit,
         "gap": gap_without(visit),
+        "rule": rule_of(visit.series, visit.sequence),
         "rest": rest,
         "for_other": is_staff(user),
     }
     return page(request, "cancel", **context)
 
 
-def _visit(request: HttpRequest, session_id: str) -> Session:
+def visit_seen_by(request: HttpRequest, session_id: str) -> Session:
+    """The visit, looked up among those that the reader may see. Raises NotFound."""
     seen = visible_sessions(cast("User", request.user))
     found = seen.select_related("site", "series__protocol", "patient").filter(pk=session_id).first()
     if found is None:

@@ -1,20 +1,22 @@
-"""Where there is no plan: what stands in the way in plain words, and wishes that could be let go, one tap each."""
+"""Where there is no plan: what stands in the way in plain words, and changes that would do, one tap each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
+
+from web.wishes import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django.http import QueryDict
-
     from sessions.planning import Proposal
 
+# What patients read, in their language; the scheduler's own sentences, in English, are for staff.
 REASONS: Final = {
     "earliest_date": _("The first day that you chose is too late."),
     "latest_date": _("The last day that you chose is too soon."),
@@ -36,11 +38,19 @@ REASONS: Final = {
     "bookings": _("Other visits have the places on those days."),
     "too_few_days": _("There are not enough days to choose from."),
 }
+CHANGES: Final = {
+    "time_windows": _("Other times of day"),
+    "weekdays": _("More days of the week"),
+    "earliest_date": _("Begin sooner"),
+    "latest_date": _("More time until the last visit"),
+    "chair_kind": _("Any place that fits"),
+    "provider": _("Any nurse and doctor"),
+}
 
 
 @dataclass(frozen=True)
 class Retry:
-    """A wish let go: the button's words, and the form's fields as they would then be sent."""
+    """A change that would do: the button's words, and the form's fields as they would then be sent."""
 
     words: str
     fields: Sequence[tuple[str, str]]
@@ -48,37 +58,27 @@ class Retry:
 
 @dataclass(frozen=True)
 class Explained:
-    """Sentences for people, and what could be tried."""
+    """Sentences for people, and what can be tried. `asks` are changes that only the clinic can make."""
 
     sentences: Sequence[str]
     retries: Sequence[Retry]
+    asks: Sequence[str]
 
 
-def explained(found: Proposal, sent: QueryDict) -> Explained:
+def explained(found: Proposal, sent: dict[str, Any], for_staff: bool) -> Explained:
     """Put a proposal without plans into words; `sent` is the form that it answers."""
-    known = [gettext(REASONS[reason.code]) for reason in found.reasons if reason.code in REASONS]
-    return Explained(list(dict.fromkeys(known)), _retries(sent))
+    english = (translation.get_language() or "en").startswith("en")
+    sentences = [each.for_staff if for_staff and english else gettext(REASONS[each.code]) for each in found.reasons]
+    retries, asks = [], []
+    for change in found.relaxations:
+        fields = None if change.wishes is None else fields_of(change.wishes, sent)
+        words = change.detail.rstrip(".") if english else _in_words(change.codes)
+        if fields is not None:
+            retries.append(Retry(words, fields))
+        elif for_staff:
+            asks.append(words)
+    return Explained(list(dict.fromkeys(sentences)), retries, asks)
 
 
-def _retries(sent: QueryDict) -> list[Retry]:
-    """Each wish that was stated, let go by itself, then all of them."""
-    loose: dict[str, dict[str, str | None]] = {
-        _("Any day of the week"): {"weekdays": None},
-        _("Any time of day"): {"times": "any"},
-        _("No last day"): {"latest": None},
-    }
-    stated = {words: change for words, change in loose.items() if _narrows(sent, change)}
-    if len(stated) > 1:
-        stated[_("Any day and any time")] = {name: value for each in stated.values() for name, value in each.items()}
-    return [Retry(gettext(words), _changed(sent, change)) for words, change in stated.items()]
-
-
-def _narrows(sent: QueryDict, change: dict[str, str | None]) -> bool:
-    return any(sent.get(name) not in (value, None, "") for name, value in change.items())
-
-
-def _changed(sent: QueryDict, change: dict[str, str | None]) -> list[tuple[str, str]]:
-    kept = [(name, value) for name, values in sent.lists() for value in values if name not in change]
-    return [(name, str(value)) for name, value in kept if name != "csrfmiddlewaretoken"] + [
-        (name, value) for name, value in change.items() if value is not None
-    ]
+def _in_words(codes: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(gettext(CHANGES.get(code, REASONS.get(code, code))) for code in codes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
@@ -18,9 +18,10 @@ from scheduler.treatment import visits
 from sessions.models import GONE, Order
 from sessions.planning import HORIZON_DAYS, WINDOW_DAYS, PlanRequest, phases_of
 from sessions.queries import visible_orders
+from web import wording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from accounts.models import Patient, User
     from scheduler.treatment import Visit
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 # Beyond the days that the spacing aims at: room to find a place in.
 SLACK_DAYS: Final = 35
 NOON, MIDNIGHT = 12 * 60, 24 * 60 - 1
-WINDOWS: Final = {"any": (), "morning": ((0, NOON),), "afternoon": ((NOON, MIDNIGHT),)}
+WINDOWS: Final[dict[str, tuple[tuple[int, int], ...]]] = {
+    "any": (),
+    "morning": ((0, NOON),),
+    "afternoon": ((NOON, MIDNIGHT),),
+}
 TIMES = [("any", _("Any time")), ("morning", _("Mornings")), ("afternoon", _("Afternoons"))]
 WEEKDAYS = [
     (0, _("Monday")),
@@ -122,6 +127,17 @@ class WishesForm(forms.Form):
         self.today = today
         self.fields["course"].choices = [(key, course.protocol.name) for key, course in self.offered.items()]  # type: ignore[attr-defined]
 
+        self.windows = dict(WINDOWS)
+        self._offer_window(str(self.data.get("times") or self.initial.get("times") or ""))
+
+    def _offer_window(self, times: str) -> None:
+        """Add a window without a name to the choices, where it was asked for."""
+        window = _window(times)
+        if window is not None:
+            self.windows[times] = (window,)
+            label = " – ".join(wording.clock(time(*divmod(minute, 60))) for minute in window)
+            self.fields["times"].choices = [*TIMES, (times, label)]  # type: ignore[attr-defined]
+
     def clean_earliest(self) -> date:
         """A day that the planner takes."""
         earliest: date = self.cleaned_data["earliest"]
@@ -149,7 +165,7 @@ class WishesForm(forms.Form):
             earliest=earliest,
             latest=asked["latest"] or min(earliest + timedelta(days=room), self._last()),
             weekdays=frozenset(asked["weekdays"]) or None,
-            time_windows=WINDOWS[asked["times"]],
+            time_windows=self.windows[asked["times"]],
             same_time_of_day=asked["same_time"],
         )
         return PlanRequest(patient.site, course.protocol, patient, wishes, course.sessions)
@@ -157,12 +173,35 @@ class WishesForm(forms.Form):
 
 def as_form(protocol: Protocol, kept: dict[str, Any]) -> dict[str, Any]:
     """The form's values from a plan's `request`, so that wishes can be changed instead of told again."""
-    windows = tuple((since, until) for since, until in kept["time_windows"])
-    times = next((name for name, each in WINDOWS.items() if each == windows), "any")
     return {
         "course": str(protocol.pk),
         "earliest": kept["earliest"],
         "weekdays": kept["weekdays"] or [],
-        "times": times,
+        "times": _times([(since, until) for since, until in kept["time_windows"]]) or "any",
         "same_time": kept["same_time_of_day"],
     }
+
+
+def fields_of(wishes: Wishes, sent: dict[str, Any]) -> list[tuple[str, str]] | None:
+    """The fields of a form with these wishes in place of what was `sent`; None where the form cannot say them."""
+    times = _times(wishes.time_windows)
+    if times is None:
+        return None
+    fields = [("course", str(sent["course"])), ("earliest", wishes.earliest.isoformat()), ("times", times)]
+    fields += [("latest", wishes.latest.isoformat())]
+    fields += [("weekdays", str(weekday)) for weekday in sorted(wishes.weekdays or ())]
+    return fields + ([("same_time", "on")] if wishes.same_time_of_day else [])
+
+
+def _times(windows: Sequence[tuple[int, int]]) -> str | None:
+    """The form's word for windows in minutes of the day, "480-750" for one without a name; None for several."""
+    named = next((name for name, each in WINDOWS.items() if each == tuple(windows)), None)
+    return named or ("-".join(map(str, windows[0])) if len(windows) == 1 else None)
+
+
+def _window(text: str) -> tuple[int, int] | None:
+    """The window that "480-750" stands for."""
+    since, dash, until = text.partition("-")
+    if not dash or not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in (since, until)):
+        return None
+    return (int(since), int(until)) if int(since) < int(until) <= MIDNIGHT else None

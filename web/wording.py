@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop as _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime, timedelta
+    from datetime import date, datetime, time, timedelta
 
 # Short day, long day, time: Django's format letters. `{half}` is the half of the day, as the language writes it.
 FORMATS: Final = {"en": ("D, M j", "l, F j", "g:i {half}"), "es": ("D j \\d\\e M", "l j \\d\\e F", "g:i {half}")}
@@ -38,7 +38,7 @@ def long_day(day: date) -> str:
     return dateformat.format(day, FORMATS[_language()][1])
 
 
-def clock(at: datetime) -> str:
+def clock(at: datetime | time) -> str:
     """ "9:00 am", of a time that is already on the clinic's clock."""
     half = HALVES[_language()][at.hour >= 12]
     return dateformat.format(at, FORMATS[_language()][2].format(half=half))
