@@ -40,18 +40,24 @@ def supply_days(site: Site, first: date, last: date) -> tuple[Day, ...]:
 
 
 def supply_on(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
-    """The site's days at `dates` (dates of the site's calendar), in order. Seven queries, however much there is.
+    """The site's days at `dates` (dates of the site's calendar), in order. Seven queries, however much there is."""
+    return days_from(load_supply(site, min(dates), max(dates)), dates) if dates else ()
+
+
+def load_supply(site: Site, first: date, last: date) -> Supply:
+    """What bears on the site's days from `first` to `last`, both included. Seven queries, however much there is."""
+    zone = ZoneInfo(site.time_zone)
+    window = (walltime.first_instant(first, zone), walltime.first_instant(last + walltime.DAY, zone))
+    return _load(site.pk, zone, first, last, window)
+
+
+def days_from(supply: Supply, dates: Collection[date]) -> tuple[Day, ...]:
+    """The days at `dates`, all of them within `supply`, in order.
 
     Supply is rounded inward to slots, what is taken from it outward. A closure of the site closes it and leaves duty
     as it is. A weekly rule counts for the day on which its shift begins; what passes midnight reaches into the next.
     """
-    if not dates:
-        return ()
-    zone = ZoneInfo(site.time_zone)
-    first, last = min(dates), max(dates)
-    window = (walltime.first_instant(first, zone), walltime.first_instant(last + walltime.DAY, zone))
-    supply = _load(site.pk, first, last, window)
-    return tuple(_day(supply, day, zone) for day in sorted(set(dates)))
+    return tuple(_day(supply, day, supply.zone) for day in sorted(set(dates)))
 
 
 def closed_days(site: Site, dates: Collection[date]) -> dict[date, Opening]:
@@ -75,9 +81,15 @@ def closed_days(site: Site, dates: Collection[date]) -> dict[date, Opening]:
 
 
 @dataclass(frozen=True)
-class _Supply:
-    """A site's rows of a window, by what they belong to. Chairs and people stand here with no slot free or on duty."""
+class Supply:
+    """A site's rows of a window of days, by what they belong to.
 
+    Chairs and people stand here with no slot free or on duty.
+    """
+
+    zone: ZoneInfo
+    first: date
+    last: date
     hours: dict[int, list[OpeningHours]]
     closures: Spans
     chairs: list[ChairFacts]
@@ -87,7 +99,7 @@ class _Supply:
     time_off: dict[str, Spans]
 
 
-def _load(site: UUID, first: date, last: date, window: tuple[datetime, datetime]) -> _Supply:
+def _load(site: UUID, zone: ZoneInfo, first: date, last: date, window: tuple[datetime, datetime]) -> Supply:
     rules = AvailabilityRule.objects.filter(
         provider__site=site, provider__is_active=True, effective_from__lte=last
     ).exclude(effective_until__lt=first - walltime.DAY)
@@ -96,7 +108,10 @@ def _load(site: UUID, first: date, last: date, window: tuple[datetime, datetime]
     chair_closures = ChairClosure.objects.filter(chair__site=site, during__overlap=window)
     providers = Provider.objects.filter(site=site, is_active=True).order_by("id")
     time_off = TimeOff.objects.filter(provider__site=site, during__overlap=window)
-    return _Supply(
+    return Supply(
+        zone=zone,
+        first=first,
+        last=last,
         hours=_by((row.weekday, row) for row in OpeningHours.objects.filter(site=site)),
         closures=[(row.during.lower, row.during.upper) for row in closures],
         chairs=[ChairFacts(str(row.id), row.kind, frozenset(row.features), 0) for row in chairs],
@@ -115,7 +130,7 @@ def _by(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
     return dict(found)
 
 
-def _day(supply: _Supply, day: date, zone: ZoneInfo) -> Day:
+def _day(supply: Supply, day: date, zone: ZoneInfo) -> Day:
     first, slots = walltime.first_instant(day, zone), walltime.slots_in(day, zone)
     every = (1 << slots) - 1
     hours = [walltime.shift(day, row.opens, row.closes, zone) for row in supply.hours.get(day.weekday(), ())]
@@ -134,12 +149,12 @@ def _day(supply: _Supply, day: date, zone: ZoneInfo) -> Day:
     )
 
 
-def _free(supply: _Supply, chair: ChairFacts, first: datetime, slots: int) -> ChairFacts:
+def _free(supply: Supply, chair: ChairFacts, first: datetime, slots: int) -> ChairFacts:
     closed = _union(supply.chair_closures.get(chair.id, ()), first, slots, inward=False)
     return ChairFacts(chair.id, chair.kind, chair.features, ((1 << slots) - 1) & ~closed)
 
 
-def _on_duty(supply: _Supply, person: StaffFacts, day: date, zone: ZoneInfo, first: datetime, slots: int) -> StaffFacts:
+def _on_duty(supply: Supply, person: StaffFacts, day: date, zone: ZoneInfo, first: datetime, slots: int) -> StaffFacts:
     eve = day - walltime.DAY
     shifts = [
         walltime.shift(day, rule.start_time, rule.end_time, zone)

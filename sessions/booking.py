@@ -52,7 +52,7 @@ def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, no
 
 def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
     lock_for_booking(patient.pk, plan.site_id, plan_dates(plan))
-    plan = Plan.objects.select_for_update(of=("self",)).select_related("site", "protocol").get(pk=plan.pk)
+    plan = _locked(plan)
     check_plan_is_open(plan, user, now)
     if plan.series_id is not None:
         raise RuleBroken("plan_mismatch", "This plan is for the rest of a series that is booked already.")
@@ -77,6 +77,20 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
     plan.booked_as, plan.held_by, plan.held_until = series, None, None
     plan.save(update_fields=["booked_as", "held_by", "held_until"])
     check_constraints()
+    return _whole(series, sessions)
+
+
+def _locked(plan: Plan) -> Plan:
+    """The plan as it is now, its row locked; its site and protocol are those that were read with it before."""
+    locked = Plan.objects.select_for_update().get(pk=plan.pk)
+    locked.site, locked.protocol = plan.site, plan.protocol
+    return locked
+
+
+def _whole(series: Series, sessions: list[Session]) -> Series:
+    """The series as a fresh look would find it: with its sessions, and the version that moves with all of them."""
+    series._prefetched_objects_cache = {"sessions": sessions}  # type: ignore[attr-defined]
+    series.version = series.row_version + sum(session.version for session in sessions)  # type: ignore[attr-defined]
     return series
 
 

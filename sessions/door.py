@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, OperationalError, connection
 from django.db.models import Q
 
-from accounts.models import Patient
 from accounts.refusals import Conflict
 from scheduler.walltime import DAY, first_instant
-from sessions.models import TO_COME, Session, SiteDay
+from sessions.models import TO_COME, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,22 +37,15 @@ CLASHES = {
 
 
 def lock_for_booking(patient: UUID | None, site: UUID, dates: Iterable[date], sessions: Iterable[UUID] = ()) -> None:
-    """Lock what a change of bookings at `site` on these site-local dates touches."""
-    if patient is not None:
-        list(Patient.objects.select_for_update(no_key=True).filter(pk=patient).values_list("pk"))
+    """Lock what a change of bookings at `site` on these site-local dates touches, in that order; one question."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM accounts_site WHERE id = %s FOR SHARE", [site])
-    lock_days(site, dates)
-    wanted = sorted(sessions)
-    if wanted:
-        list(Session.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk").values_list("pk"))
+        cursor.execute("SELECT sessions_lock(%s, %s, %s, %s)", [patient, site, list(dates), list(sessions)])
 
 
 def lock_days(site: UUID, dates: Iterable[date]) -> None:
     """Lock the rows of these days, making those that are not there yet."""
-    days = sorted(set(dates))
-    SiteDay.objects.bulk_create([SiteDay(site_id=site, date=day) for day in days], ignore_conflicts=True)
-    list(SiteDay.objects.select_for_update().filter(site=site, date__in=days).order_by("date").values_list("pk"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sessions_lock_days(%s, %s)", [site, list(dates)])
 
 
 def lock_sessions_of(site: UUID, dates: Iterable[date], zone: ZoneInfo) -> None:
@@ -73,8 +65,7 @@ def check_constraints() -> None:
     """
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
     except (IntegrityError, OperationalError) as error:
         raise as_conflict(error) from error
 

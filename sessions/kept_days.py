@@ -4,33 +4,35 @@ A copy is known by two numbers that the database moves with every change, whoeve
 sessions. Both come from a sequence, so that a number never stands for two things. Numbers are read before the rows: a
 copy may be newer than its numbers say, and is then simply read once more, but never older.
 
-Within a transaction nothing is kept: what it sees may never come to be.
+Within a transaction no sessions are kept or taken from what is kept: the number of a day moves only at commit. That of
+the supply moves with the write itself, so it is true there as well, and one that is rolled back is never seen again.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import date, timedelta
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.db import connection
 
 from accounts.prepared import all_rows
 from scheduler.facts import Day, Seat, Taken
-from scheduler.supply import supply_on
+from scheduler.supply import Supply, days_from, load_supply
 from scheduler.walltime import SLOT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-    from datetime import date
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
     from accounts.models import Site
 
 # Days of all sites together. One with two hundred sessions takes about 100 KB.
 AT_MOST = 1000
+AROUND = timedelta(days=100)
 
 NUMBERS = """
 SELECT NULL, version FROM scheduler_supplyversion WHERE site_id = %s
@@ -70,67 +72,96 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True)
-class Kept:
-    """One day: its supply by itself, and with the sessions on it, each with its number."""
-
-    supply_number: int
-    supply: Day
-    booked_number: int
-    day: Day
+Key = tuple["UUID", str, "date"]  # site, its time zone, day
 
 
-_kept: OrderedDict[tuple[UUID, str, date], Kept] = OrderedDict()
-_lock = Lock()
+Value = TypeVar("Value")
+
+
+class Shelf(Generic[Value]):
+    """What is known of a day or of a site, each with its number; those not asked for longest are forgotten."""
+
+    def __init__(self) -> None:
+        self.days: OrderedDict[Key, tuple[Any, Value]] = OrderedDict()
+        self.lock = Lock()
+
+    def find(self, numbers: Mapping[Key, Any]) -> dict[Key, Value]:
+        """Those whose number is still the one given."""
+        with self.lock:
+            found = {key: self.days[key][1] for key, number in numbers.items() if self._holds(key, number)}
+            for key in found:
+                self.days.move_to_end(key)
+        return found
+
+    def _holds(self, key: Key, number: Any) -> bool:
+        return key in self.days and self.days[key][0] == number
+
+    def put(self, numbers: Mapping[Key, Any], days: Mapping[Key, Value]) -> None:
+        """Remember these under their numbers."""
+        with self.lock:
+            for key, day in days.items():
+                self.days[key] = (numbers[key], day)
+                self.days.move_to_end(key)
+            while len(self.days) > AT_MOST:
+                self.days.popitem(last=False)
+
+
+# A site's rows by its first key, then its days without and with their sessions.
+rows: Shelf[Supply] = Shelf()
+supplies: Shelf[Day] = Shelf()
+filled: Shelf[Day] = Shelf()
 
 
 def days_of(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
     """The site's days at `dates` in order, with their live sessions; begun ones are pinned. No patient is looked at."""
-    wanted = sorted(set(dates))
-    if not wanted:
+    keys: list[Key] = [(site.pk, site.time_zone, on) for on in sorted(set(dates))]
+    if not keys:
         return ()
-    if connection.in_atomic_block:
-        return _filled(site, supply_on(site, wanted))
-    supply_number, booked = _numbers(site, wanted)
-    known = _known(site, wanted)
-    supplies = {on: kept.supply for on, kept in known.items() if kept.supply_number == supply_number}
-    days = {on: known[on].day for on in supplies if known[on].booked_number == booked.get(on, 0)}
-    supplies |= {day.date: day for day in supply_on(site, [on for on in wanted if on not in supplies])}
-    stale = [supplies[on] for on in wanted if on in supplies and on not in days]
-    fresh = {day.date: day for day in _filled(site, stale)}
-    _keep(site, {on: Kept(supply_number, supplies[on], booked.get(on, 0), day) for on, day in fresh.items()})
-    days |= fresh
-    return tuple(days[on] for on in wanted)
+    supply, booked = _numbers(site, keys[0][2], keys[-1][2])
+    both = {key: (supply, booked.get(key[2], 0)) for key in keys}
+    found = {} if connection.in_atomic_block else filled.find(both)
+    stale = [key for key in keys if key not in found]
+    fresh = dict(zip(stale, _filled(site, _supply(site, stale, supply)), strict=True))
+    if not connection.in_atomic_block:
+        filled.put(both, fresh)
+    found |= fresh
+    return tuple(found[key] for key in keys)
+
+
+def _supply(site: Site, keys: Sequence[Key], number: int) -> list[Day]:
+    """The supply of these days, without sessions."""
+    numbers = dict.fromkeys(keys, number)
+    found = supplies.find(numbers)
+    missing = [key[2] for key in keys if key not in found]
+    if missing:
+        days = days_from(_rows(site, missing[0], missing[-1], number), missing)
+        fresh: dict[Key, Day] = {(site.pk, site.time_zone, day.date): day for day in days}
+        supplies.put(numbers, fresh)
+        found |= fresh
+    return [found[key] for key in keys]
+
+
+def _rows(site: Site, first: date, last: date, number: int) -> Supply:
+    """The site's supply of these days at least, and of those around them: whoever asks for one asks for more."""
+    key: Key = (site.pk, site.time_zone, date.min)
+    known = rows.find({key: number}).get(key)
+    if known is None or first < known.first or last > known.last:
+        known = load_supply(site, first - AROUND, last + AROUND)
+        rows.put({key: number}, {key: known})
+    return known
 
 
 def forget() -> None:
     """Keep nothing of what was."""
-    with _lock:
-        _kept.clear()
+    for shelf in (rows, supplies, filled):
+        with shelf.lock:
+            shelf.days.clear()
 
 
-def _numbers(site: Site, dates: Sequence[date]) -> tuple[int, dict[date, int]]:
+def _numbers(site: Site, first: date, last: date) -> tuple[int, dict[date, int]]:
     """The number of the site's supply, and of the sessions of each day that ever had one."""
-    rows = dict(all_rows(NUMBERS, [site.pk, site.pk, dates[0], dates[-1]]))
+    rows = dict(all_rows(NUMBERS, [site.pk, site.pk, first, last]))
     return rows.pop(None, 0), rows
-
-
-def _known(site: Site, dates: Iterable[date]) -> dict[date, Kept]:
-    with _lock:
-        found = {on: _kept[site.pk, site.time_zone, on] for on in dates if (site.pk, site.time_zone, on) in _kept}
-        for on in found:
-            _kept.move_to_end((site.pk, site.time_zone, on))
-    return found
-
-
-def _keep(site: Site, days: dict[date, Kept]) -> None:
-    """Remember these days; those not asked for longest are forgotten."""
-    with _lock:
-        for on, kept in days.items():
-            _kept[site.pk, site.time_zone, on] = kept
-            _kept.move_to_end((site.pk, site.time_zone, on))
-        while len(_kept) > AT_MOST:
-            _kept.popitem(last=False)
 
 
 def _filled(site: Site, days: Sequence[Day]) -> tuple[Day, ...]:
@@ -140,10 +171,8 @@ def _filled(site: Site, days: Sequence[Day]) -> tuple[Day, ...]:
     taken: list[list[Taken]] = [[] for _ in days]
     sinces = [day.first_instant for day in days]
     untils = [day.first_instant + day.slots * SLOT for day in days]
-    with connection.cursor() as cursor:
-        cursor.execute(TAKEN, [sinces, untils, site.pk])
-        for place, *values in cursor.fetchall():
-            taken[place - 1].append(_taken(values))
+    for place, *values in all_rows(TAKEN, [sinces, untils, site.pk]):
+        taken[place - 1].append(_taken(values))
     return tuple(replace(day, taken=tuple(items)) for day, items in zip(days, taken, strict=True))
 
 

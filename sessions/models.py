@@ -146,6 +146,7 @@ class Session(models.Model):
 
     Planned instants, in order: `start` (prepare) <= `infuse_start` <= `recover_start` <= `end` (of recover)
     <= `turnover_end`; `hands_on_until` is where the nurse's minutes alone with this patient end.
+    Foreign keys without an index of their own are the first column of another one.
     Taken are: chair `start`..`turnover_end`, patient and nurse `start`..`end`, prescriber `infuse_start`..`end`.
 
     Chair, nurse and prescriber may be laid anew as long as the session is to come, within what the protocol asks of a
@@ -153,9 +154,9 @@ class Session(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="sessions")
-    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="sessions")
-    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="sessions")
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="sessions", db_index=False)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="sessions", db_index=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="sessions", db_index=False)
     phase = models.CharField(max_length=100)
     ordinal = models.PositiveSmallIntegerField()
     sequence = models.PositiveSmallIntegerField()
@@ -172,8 +173,10 @@ class Session(models.Model):
     wished_chair_kind = models.CharField(max_length=20, default="", db_default="", blank=True)
     wished_provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     chair = models.ForeignKey(Chair, on_delete=models.PROTECT, related_name="sessions")
-    nurse = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="nursed_sessions")
-    prescriber = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="prescribed_sessions")
+    nurse = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="nursed_sessions", db_index=False)
+    prescriber = models.ForeignKey(
+        Provider, on_delete=models.PROTECT, related_name="prescribed_sessions", db_index=False
+    )
     arrived_at = models.DateTimeField(null=True, blank=True)
     infusion_started_at = models.DateTimeField(null=True, blank=True)
     infusion_ended_at = models.DateTimeField(null=True, blank=True)
@@ -233,7 +236,7 @@ class SessionEvent(models.Model):
     """One change of a session: what, who (or which part of the system), why, when. Rows are only ever added."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="events")
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="events", db_index=False)
     kind = models.CharField(max_length=30)
     actor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True)
     system = models.CharField(max_length=30, blank=True, default="")

@@ -90,9 +90,10 @@ class RecordViewSet(ApiView, GenericViewSet):
     def show(self, record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """The answer that shows one record, read again so that it is as the database has it, with its ETag."""
         record = self.seen(record.pk) or record
-        return self._render(record, status, headers)
+        return self.show_as_is(record, status, headers)
 
-    def _render(self, record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    def show_as_is(self, record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        """The answer that shows one record as it is in hand: just read, or just made and known whole."""
         self.shown([record])
         response = Response(self.get_serializer(record).data, status=status, headers=headers)
         conditions.set_etag(response, record)
@@ -142,7 +143,7 @@ class ReadRecord:
         tag = conditions.etag(self.record)
         if conditions.unchanged(request.META.get("HTTP_IF_NONE_MATCH"), tag):
             return Response(status=304, headers={"ETag": str(tag)})
-        return self._render(self.record)
+        return self.show_as_is(self.record)
 
 
 class CreateRecord:

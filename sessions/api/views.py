@@ -151,7 +151,7 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
         series = with_plans(
             lambda: booking.book_series(asked["plan"], asked["patient"], asked["protocol"], self.user, clock.now())
         )
-        return self.show(series, 201, {"Location": f"{request.path}{series.pk}/"})
+        return self.show_as_is(series, 201, {"Location": f"{request.path}{series.pk}/"})
 
     def check_state(self) -> None:
         """Refuse a verb that the state forbids before its body is looked at."""

@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from psycopg import IsolationLevel
 from psycopg.types.range import TimestamptzRange
 
+from accounts.refusals import Refusal
 from scheduler.models import AvailabilityRule, Chair, Provider, ProviderRole, TimeOff
 from scheduler.sites import change_site
 from scheduler.supply import supply_on
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from tests.raw import Connect, Row
 
 DAY = timedelta(days=1)
-# What the database refuses, and what finds nothing to change.
-REFUSALS = (psycopg.Error, DatabaseError, AssertionError, IndexError)
+# What is refused, and what finds nothing to change.
+REFUSALS = (psycopg.Error, DatabaseError, Refusal, AssertionError, IndexError)
 
 
 def window(site: Site) -> list[Any]:
@@ -42,7 +43,9 @@ def window(site: Site) -> list[Any]:
 
 
 def fresh(site: Site) -> tuple[Day, ...]:
-    """What is there, by another way than the one under test: no copy is looked at within a transaction."""
+    """What is there, and nothing kept: within a transaction only supply is, and that is forgotten first."""
+    kept_days.rows.days.clear()
+    kept_days.supplies.days.clear()
     with transaction.atomic():
         return kept_days.days_of(site, window(site))
 
@@ -276,7 +279,7 @@ def test_the_longest_unasked_is_forgotten(ground: Ground, monkeypatch: pytest.Mo
     monkeypatch.setattr(kept_days, "AT_MOST", 5)
     site = ground.clinic.site
     in_agreement(site)
-    assert [key[2] for key in kept_days._kept] == window(site)[3:]
+    assert [key[2] for key in kept_days.filled.days] == window(site)[3:]
 
 
 def test_it_costs_as_many_questions_for_much_as_for_little(

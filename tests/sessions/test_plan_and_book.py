@@ -76,6 +76,12 @@ def test_a_plan_keeps_the_spacing_and_is_booked_whole(desk: APIClient, clinic: C
     assert first["blocks"][2]["end"] == first["end"]
 
 
+def test_what_booking_answers_is_what_a_fresh_look_finds(desk: APIClient, clinic: Clinic) -> None:
+    booked = book(desk, clinic, plans(desk, clinic)[0]["id"])
+    found = desk.get(booked["Location"])
+    assert (booked.json(), booked["ETag"]) == (found.json(), found["ETag"])
+
+
 def test_plans_ascend_by_score_and_name_their_expiry(desk: APIClient, clinic: Clinic) -> None:
     found = plans(desk, clinic, limit=3)
     assert len(found) == 3
