@@ -141,8 +141,9 @@ EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="clinic@localhost.localdomain")
 # `twilio://ACCOUNT_SID:AUTH_TOKEN@api.twilio.com?from=+13125550100` in production.
 SMS_URL = env("SMS_URL", default="")
-# Nobody is texted between these, by the patient's own clock, unless the patient says other hours. The law's hours are
-# 8 to 21, in some states 8 to 20 or 9 to 18; these are a clinic's policy, to be reviewed by each clinic.
+# Nobody is texted between these, by the patient's own clock, unless the patient says other hours; twice the same hour
+# switches them off. The law's hours are 8 to 21, in some states 8 to 20 or 9 to 18, and about marketing; these are a
+# clinic's policy, to be reviewed by each clinic.
 QUIET_HOURS = (env("QUIET_FROM", default="20:00"), env("QUIET_UNTIL", default="09:00"))
 # Without a recorded consent: what the exemption for health care allows (FCC 2015). With it: a guard against a fault.
 TEXTS_WITHOUT_CONSENT = {"day": 1, "week": 3}

@@ -15,13 +15,14 @@ import random
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 
-from notifications import bounces, failures, telling
+from accounts import clock
+from notifications import bounces, failures, pacing, telling
 from notifications import delivery_sql as sql
 from notifications.channels import Channel, NotSent, Permanent, Temporary, Text, Unclear, open_channel
 from notifications.models import Message, MessageStatus
@@ -122,6 +123,8 @@ def hand_over(row: Claimed, keeps_keys: bool = False, known: telling.Telling | N
         reason = message.why_not()
         if not reason and not message.address:
             raise Permanent("no_address")
+        if not reason and _postponed(row, message):
+            return None
         text = message.text() if not reason else None
         if text and _mark(row, message, keeps_keys):
             return text, message.address
@@ -130,6 +133,16 @@ def hand_over(row: Claimed, keeps_keys: bool = False, known: telling.Telling | N
         if _run(sql.TOO_LATE, row.id, row.attempt) or not _held(row):
             return None
     raise Temporary("it changed again and again")
+
+
+def _postponed(row: Claimed, message: telling.Telling) -> bool:
+    later = pacing.not_before(message.message, clock.now())
+    if later is None:
+        return False
+    values: dict[str, Any] = {"at": later[0], "reason": later[1], "id": row.id, "attempt": row.attempt}
+    with connection.cursor() as cursor:
+        cursor.execute(sql.POSTPONE, values)
+    return True
 
 
 def expire() -> int:

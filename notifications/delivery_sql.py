@@ -55,6 +55,14 @@ UPDATE notifications_message SET status = 'due', attempts = attempts - 1, lease_
  WHERE id = %s AND attempts = %s AND status = 'sending' AND handed_over_at IS NULL
 """
 
+# Not now but then, or not at all where its time is over by then. No attempt either.
+POSTPONE: Final = """
+UPDATE notifications_message
+   SET status = CASE WHEN %(at)s < not_after THEN 'due' ELSE 'skipped' END, attempts = attempts - 1, lease_until = NULL,
+       try_at = %(at)s, reason = %(reason)s
+ WHERE id = %(id)s AND attempts = %(attempt)s AND status = 'sending' AND handed_over_at IS NULL
+"""
+
 TOO_LATE: Final = """
 UPDATE notifications_message SET status = 'skipped', reason = 'expired', lease_until = NULL
  WHERE id = %s AND attempts = %s AND status = 'sending' AND not_after <= clock_timestamp()

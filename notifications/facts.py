@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from accounts import contacts
-from accounts.models import Channel, Patient
+from accounts.models import Channel, Patient, Site
 from notifications import wishes
 from notifications.models import Message, MessagePlan, MessageStatus
 from notifications.reminders import ENDED, CheckIn, Reminder, SessionFacts, SitePlan
@@ -96,6 +96,7 @@ def facts_of(session: Session, history: History, told: datetime | None, *, last:
         last_reminder=timedelta(minutes=site.last_reminder_minutes),
         follow_up_life=timedelta(days=settings.FOLLOW_UP_LIFE_DAYS),
         zone=ZoneInfo(site.time_zone),
+        quiet=quiet_hours(patient, site),
         first=session.sequence == 1,
         last=last,
         site=SitePlan(
@@ -119,6 +120,15 @@ def _reminder(entry: Mapping[str, Any]) -> Reminder:
 def address(patient: Patient, channel: str) -> str:
     """Where a channel reaches the patient; "" where it does not, or the patient wants nothing there."""
     return "" if hindrance(patient, channel) else getattr(patient, contacts.FIELDS[channel])
+
+
+def quiet_hours(patient: Patient, site: Site) -> wishes.Hours | None:
+    """When the patient is not texted, by the patient's clock; None where such hours are switched off."""
+    begin, end = (time.fromisoformat(each) for each in settings.QUIET_HOURS)
+    if patient.quiet_from is not None and patient.quiet_until is not None:
+        begin, end = patient.quiet_from, patient.quiet_until
+    zone = ZoneInfo(patient.time_zone or site.time_zone)
+    return wishes.Hours(begin, end, zone) if begin != end else None
 
 
 def hindrance(patient: Patient, channel: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from notifications import wishes
 from scheduler.walltime import DAY, instant, local_date
 
 TO_COME = frozenset({"booked", "confirmed"})
@@ -95,6 +96,7 @@ class SessionFacts:
     first: bool = True
     last: bool = False
     site: SitePlan = SitePlan()
+    quiet: wishes.Hours | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,17 @@ def due_messages(facts: SessionFacts) -> tuple[Due, ...]:
         found = _check_ins(facts, facts.discharged_at)
     else:
         found = _ends(facts)
-    return tuple(sorted(found, key=lambda due: (due.due_at, due.kind)))
+    said = (_outside_quiet_hours(facts, due) for due in found)
+    return tuple(sorted(said, key=lambda due: (due.due_at, due.kind)))
+
+
+def _outside_quiet_hours(facts: SessionFacts, due: Due) -> Due:
+    """A text waits for the end of the quiet hours or, where that is too late, comes before them, or not at all."""
+    if facts.quiet is None or due.channel != "sms" or due.hindrance:
+        return due
+    since = due.due_at if due.instrument else min(facts.stands_since, due.due_at)
+    at = wishes.text_at(due.due_at, due.not_after, since, facts.quiet)
+    return replace(due, hindrance="quiet_hours") if at is None else replace(due, due_at=at)
 
 
 def _news(facts: SessionFacts) -> tuple[Due, ...]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from accounts import clock
-from accounts.refusals import Conflict
-from notifications.facts import ENDS_TOLD, address, why_not
+from accounts.refusals import Conflict, RuleBroken, TooMany
+from notifications import pacing
+from notifications.facts import ENDS_TOLD, address, hindrance, why_not
 from notifications.models import AlertStatus, Message, MessageStatus
 from notifications.reminders import NEWS
 
@@ -24,6 +25,7 @@ def check(message: Message, now: datetime) -> None:
 
     `under_way` while it or a repeat of it is still to be sent, `no_address`, `too_late` once the visit has begun or the
     questionnaire has expired; else why the session leaves nothing to say (`cancelled`, `moved`, `answered`, ...).
+    RuleBroken `opted_out` and TooMany `too_many_texts` for what the patient's wishes forbid.
     """
     if message.status in UNDER_WAY or message.resends.filter(status__in=UNDER_WAY).exists():
         raise Conflict("under_way", "This message is still to be sent.")
@@ -32,8 +34,19 @@ def check(message: Message, now: datetime) -> None:
         raise Conflict(reason, "There is nothing to say any more.")
     if _last_moment(message) <= now:
         raise Conflict("too_late", "It is too late to say this.")
-    if message.alert is None and not address(message.patient, message.channel):
+    if message.alert is None:
+        _check_wishes(message, now)
+
+
+def _check_wishes(message: Message, now: datetime) -> None:
+    if hindrance(message.patient, message.channel) == "stopped":
+        raise RuleBroken("opted_out", "Who has this address wants no more messages there.")
+    if not address(message.patient, message.channel):
         raise Conflict("no_address", "There is no address for this channel.")
+    later = pacing.not_before(message, now)
+    if later is not None and later[1] == "too_many":
+        seconds = int((later[0] - now).total_seconds()) + 1
+        raise TooMany("too_many_texts", "This number has had as many texts as it may.", retry_after=seconds)
 
 
 @transaction.atomic

@@ -80,7 +80,10 @@ def short(body: str, values: Mapping[str, str]) -> str:
     whole = gsm.plain(wordings.filled(body, values))
     over = len(whole) - wordings.SMS_LENGTH
     clinic = gsm.plain(values["clinic"])
-    if over <= 0 or not clinic:
+    if not clinic:
+        # A name in another alphabet: what stood behind it begins the text.
+        return whole.lstrip(" :-,")
+    if over <= 0:
         return whole
     kept = clinic[: max(FEWEST_LETTERS_OF_A_NAME, len(clinic) - over)].strip()
     return gsm.plain(wordings.filled(body, {**values, "clinic": kept}))

@@ -52,6 +52,9 @@ def start_servers() -> None:
 # Here and not in a hook, since test modules import models: settings are read once, and need the servers' addresses.
 os.environ.setdefault("SECRET_KEY", "for-tests-only-" + "x" * 50)
 os.environ.setdefault("ENVIRONMENT", "development")
+# Tests of texts run at any hour; those of quiet hours set their own.
+os.environ.setdefault("QUIET_FROM", "00:00")
+os.environ.setdefault("QUIET_UNTIL", "00:00")
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 start_servers()
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):

@@ -483,8 +483,9 @@ def test_a_text_message_fits_one_part(clinic: Clinic, settings: Settings, tmp_pa
     settings.SMS_URL = f"file://{tmp_path}"
     clinic.site.name, clinic.site.phone, clinic.site.time_zone = name[:200], "+13125550199", zone
     clinic.site.save()
-    session = due(clinic, phone="+13125550100", preferred_channels=["sms"])
     now = clock.now()
+    agreed = {"texting_consent": True, "texting_consent_at": now}
+    session = due(clinic, phone="+13125550100", preferred_channels=["sms"], **agreed)
     ended = book(clinic, now - 3 * HOUR, now - 9 * HOUR, patient=session.patient)
     discharge(ended, now - HOUR)
     reconcile.reconcile(now)
@@ -492,7 +493,7 @@ def test_a_text_message_fits_one_part(clinic: Clinic, settings: Settings, tmp_pa
     said = [json.loads(line)["text"] for line in (tmp_path / "sms.jsonl").read_text().splitlines()]
     assert len(said) == 2
     assert all(gsm.length(text).parts == 1 and gsm.length(text).alphabet == "gsm" for text in said)
-    assert not any("\n" in text for text in said)
+    assert not any("\n" in text or text.startswith(":") for text in said)
     assert sum(texts.time_of_day(session.start, clinic.site) in text for text in said) == 1
     assert sum("/check-in/" in text for text in said) == 1
 
