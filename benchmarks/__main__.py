@@ -13,6 +13,7 @@ from benchmarks.common import say, servers
 NAMES = {
     "api": "reads by HTTP, beside an empty view",
     "booking": "series booked by HTTP, beside raw SQL that inserts as many rows",
+    "levelling": "a simulated year booked with the objective, beside first-fit",
     "planner": "the pure planner, its facts and `POST plans/`, beside bare bit sets, a bare search and an empty view",
 }
 
@@ -32,8 +33,10 @@ def main(words: list[str]) -> int:
     load = os.getloadavg()[0]
     busy = ": busy, so trust nothing but ratios, and those little" if load > (os.cpu_count() or 1) / 2 else ""
     say(f"{os.cpu_count()} processors, load {load:.1f}{busy}")
-    if chosen.name == "planner":
-        importlib.import_module("benchmarks.planner").main(chosen.quick)
+    if chosen.name in ("levelling", "planner"):
+        importlib.import_module(f"benchmarks.{chosen.name}").main(chosen.quick)
+    if chosen.name == "levelling":
+        return 0
     with servers() as ground:
         # Only now, since it imports models, which need settings that know the servers.
         name = "plans" if chosen.name == "planner" else chosen.name

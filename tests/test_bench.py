@@ -27,7 +27,7 @@ def headings(told: str) -> list[str]:
 
 
 def test_without_a_name_it_lists_them() -> None:
-    assert [line.split()[0] for line in bench().splitlines()] == ["api", "booking", "planner"]
+    assert [line.split()[0] for line in bench().splitlines()] == ["api", "booking", "levelling", "planner"]
 
 
 def test_an_unknown_name_is_refused() -> None:
@@ -57,3 +57,17 @@ def test_planner() -> None:
     sizes = ["0 sessions there", "500 sessions there"]
     assert headings(told) == [f"{size}: {kind}" for size in sizes for kind in kinds]
     assert told.count("five plans beside one") == 2
+
+
+def test_levelling() -> None:
+    told = bench("levelling", "--quick")
+    interval = r"-?[\d,.]+ \(-?[\d,.]+ to -?[\d,.]+\)"
+    blocks = told.split("\n\n")[1:]
+    assert [block.partition(",")[0].splitlines()[0] for block in blocks] == [
+        "peak nurse load",
+        "days to first session",
+        "days off the target gap",
+        "series placed",
+        "requests without a plan",
+    ]
+    assert all(len(re.findall(rf"^  .+ {interval}$", block, re.MULTILINE)) == 5 for block in blocks)
