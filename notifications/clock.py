@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from threading import Event
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from kombu.exceptions import OperationalError
 
 from notifications import delivery, tasks
 
@@ -23,6 +23,7 @@ LOCK = 0x696E6675
 PAUSE_SECONDS = 1.0
 # How late the oldest row may be before the clock takes it that the workers do not keep up, and sends itself.
 HELPS_AFTER_SECONDS = 15.0
+HELPS_FOR_SECONDS = 5.0
 TICK_EVERY = 5
 
 
@@ -43,24 +44,15 @@ def run(stop: Event, pause: float = PAUSE_SECONDS) -> None:
 
 
 def once(*, full: bool) -> None:
-    """One turn: urgent rows; with `full` also all that a tick does, and what the workers have left lying."""
+    """One turn: urgent rows, and what the workers have left lying; with `full` also all that a tick compares."""
     delivery.send_urgent()
-    if not full:
-        return
-    tasks.compare()
-    delivery.send_urgent()
-    if delivery.oldest_waiting_seconds() > HELPS_AFTER_SECONDS:
-        delivery.send_batch()
-    else:
-        call_workers()
-
-
-def call_workers() -> None:
-    """Ask the workers to send what is due; a broker that does not answer changes nothing."""
-    try:
-        tasks.call_senders(retry=False)
-    except (OSError, OperationalError) as error:
-        logger.warning("the broker does not answer: %s", type(error).__name__)
+    if full:
+        tasks.compare()
+    until = time.monotonic() + HELPS_FOR_SECONDS
+    # Each batch looks for urgent rows first.
+    while delivery.oldest_waiting_seconds() > HELPS_AFTER_SECONDS and time.monotonic() < until:
+        if not delivery.send_batch():
+            return
 
 
 def _mine() -> bool:

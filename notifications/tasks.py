@@ -63,12 +63,12 @@ def compare() -> None:
         follow_ups.forget_drafts(now)
 
 
-def call_senders(*, retry: bool = True) -> None:
+def call_senders() -> None:
     """Ask for as many senders as what is due now keeps busy, within what the worker has; a lost call costs a tick."""
     for _ in range(-(-delivery.waiting(SENDERS * delivery.BATCH) // delivery.BATCH)):
-        send.apply_async(expires=settings.TICK_SECONDS, retry=retry)
+        send.apply_async(expires=settings.TICK_SECONDS)
     if sign_in_mail.waiting(database_now()):
-        send_sign_in_links.apply_async(expires=settings.TICK_SECONDS, retry=retry)
+        send_sign_in_links.apply_async(expires=settings.TICK_SECONDS)
 
 
 @shared_task(name="notifications.send_sign_in_links")

@@ -217,7 +217,8 @@ def test_one_patient_is_lived_through_from_reminder_to_trend(practice: Practice)
     days = [f"{local(at(each['start'])):%a, %b} {local(at(each['start'])).day}" for each in series["sessions"]]
     assert any(day in reminder.text for day in days)
     sent = eventually(
-        lambda: client.list("notifications/", session=first["id"], status="sent"), "the reminder's row is sent"
+        lambda: client.list("notifications/", session=first["id"], status="sent", kind="reminder"),
+        "the reminder's row is sent",
     )
     assert {"reminder" in message["kind"] for message in sent} == {True}
 

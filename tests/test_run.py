@@ -179,13 +179,13 @@ def test_two_copies_run_side_by_side(service: Service, tmp_path: Path) -> None:
 
 def test_a_killed_run_leaves_no_process_and_its_folder_starts_again(tmp_path: Path) -> None:
     first = Service(tmp_path / "data").wait_until_ready()
-    eventually(lambda: len(first.parts()) == 5)
+    eventually(lambda: len(first.parts()) == 6)
     family = first.family()
     first.process.kill()
     first.process.wait()
     eventually(lambda: gone(family))
     second = Service(tmp_path / "data").wait_until_ready()
-    eventually(lambda: len(second.parts()) == 5)
+    eventually(lambda: len(second.parts()) == 6)
     family = second.family()
     assert second.stop() == 0
     assert gone(family)

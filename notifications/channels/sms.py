@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from accounts import clock
-from notifications.channels import Channel, Permanent, Temporary, Text, twilio
+from notifications.channels import Channel, Permanent, Temporary, Text, gateway, twilio
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,7 +24,9 @@ FILE_NAME = "sms.jsonl"
 def open_channel() -> Channel:
     """The channel for SMS_URL."""
     account = twilio.account()
-    return twilio.TwilioChannel(account) if account else FileChannel(settings.SMS_URL)
+    if account:
+        return twilio.TwilioChannel(account)
+    return gateway.open_gateway() if settings.SMS_URL.startswith(gateway.SCHEME) else FileChannel(settings.SMS_URL)
 
 
 class FileChannel:

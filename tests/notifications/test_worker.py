@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from django.db import connection
 
@@ -26,73 +18,23 @@ from notifications.models import Heartbeat, Message
 from sessions.models import Session, SessionEvent
 from tests.catcher import ACCEPTED
 from tests.factories import blocks, make_series
+from tests.machinery import Machinery, await_true, statuses
 from tests.notifications.visits import HOUR, book, protocol_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pytest_django import Settings
 
     from tests.catcher import Catcher, Mail
     from tests.factories import Clinic
 
-ROOT = Path(__file__).resolve().parents[2]
-LEASE_SECONDS = 3
-CELERY = [sys.executable, "-m", "celery", "-A", "config.celery"]
-
-
-class Machinery:
-    """One worker with two processes and one beat, as they are run, on the test's database and mail server."""
-
-    def __init__(self, catcher: Catcher, folder: Path) -> None:
-        address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
-        self._environment = os.environ | {
-            "DATABASE_URL": address,
-            "EMAIL_URL": catcher.url,
-            "LEASE_SECONDS": str(LEASE_SECONDS),
-            "TICK_SECONDS": "0.5",
-            "CONN_MAX_AGE": "0",
-        }
-        self._folder = folder
-        self.parts: list[subprocess.Popen[bytes]] = []
-
-    def start(self) -> None:
-        """Start both; each leads a process group of its own."""
-        schedule = ["-s", str(self._folder / "schedule"), "--pidfile="]
-        commands = [[*CELERY, "worker", "-c", "2", "-l", "INFO"], [*CELERY, "beat", *schedule]]
-        with (self._folder / "log").open("ab") as log:
-            self.parts = [
-                subprocess.Popen(
-                    command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
-                )
-                for command in commands
-            ]
-
-    def kill(self) -> None:
-        """SIGKILL to both and all their processes."""
-        for part in self.parts:
-            os.killpg(part.pid, signal.SIGKILL)
-
-    def kill_a_child(self) -> None:
-        """SIGKILL to one of the worker's processes."""
-        psutil.Process(self.parts[0].pid).children()[0].kill()
-
-    def end(self) -> None:
-        """Leave nothing behind."""
-        for part in self.parts:
-            if part.poll() is None:
-                os.killpg(part.pid, signal.SIGKILL)
-            part.wait(20)
-
-    def log(self) -> str:
-        """What worker and beat wrote."""
-        return (self._folder / "log").read_text(errors="replace")
-
 
 @pytest.fixture
 def machinery(committed: None, catcher: Catcher, tmp_path: Path) -> Iterator[Machinery]:
     """Worker and beat, not started yet."""
-    made = Machinery(catcher, tmp_path)
+    made = Machinery(tmp_path, EMAIL_URL=catcher.url)
     yield made
     made.end()
 
@@ -114,20 +56,8 @@ def book_many(clinic: Clinic, count: int) -> None:
     )
 
 
-def await_true(condition: Callable[[], bool], what: Callable[[], object], seconds: float = 90) -> None:
-    """Until the condition holds; fails with `what()` where it does not in time."""
-    until, pause = time.monotonic() + seconds, Event()
-    while not condition():
-        assert time.monotonic() < until, what()
-        pause.wait(0.05)
-
-
-def statuses() -> Counter[str]:
-    return Counter(Message.objects.values_list("status", flat=True))
-
-
 def test_what_is_due_goes_out_by_itself(clinic: Clinic, machinery: Machinery, catcher: Catcher) -> None:
-    machinery.start()
+    machinery.start("worker", "beat")
     start = clock.now() + 20 * HOUR
     session = book(clinic, start, clock.now() - 100 * HOUR)
     (mail,) = catcher.wait_for(1, 60)
@@ -140,11 +70,16 @@ def test_killing_worker_and_beat_loses_nothing_and_doubles_nothing(
     clinic: Clinic, machinery: Machinery, catcher: Catcher
 ) -> None:
     count, killed, lost = 500, Event(), []
-    attacks: dict[int, Callable[[], None]] = {
-        40: machinery.kill,
-        120: machinery.kill_a_child,
-        200: machinery.kill,
-        330: machinery.kill,
+
+    def kill() -> None:
+        machinery.kill("worker")
+        machinery.kill("beat")
+
+    attacks: dict[int, Callable[[], object]] = {
+        40: kill,
+        120: lambda: machinery.kill_a_child("worker"),
+        200: kill,
+        330: kill,
     }
 
     def reply(mail: Mail) -> str:
@@ -152,22 +87,22 @@ def test_killing_worker_and_beat_loses_nothing_and_doubles_nothing(
         attack = attacks.get(len(catcher.mails) + 1)
         if attack is not None:
             attack()
-        if attack == machinery.kill:
+        if attack == kill:
             lost.append(str(mail.message["Message-ID"]))
             killed.set()
         return ACCEPTED
 
     catcher.reply = reply
     book_many(clinic, count)
-    machinery.start()
+    machinery.start("worker", "beat")
     for _ in range(3):
-        assert killed.wait(90), f"{statuses()}\n{machinery.log()[-3000:]}"
+        assert killed.wait(90), f"{statuses()}\n{machinery.log()}"
         killed.clear()
         machinery.end()
-        machinery.start()
+        machinery.start("worker", "beat")
     await_true(
         lambda: not {"due", "sending"} & statuses().keys() and statuses().total() == count,
-        lambda: f"{statuses()}\n{machinery.log()[-3000:]}",
+        lambda: f"{statuses()}\n{machinery.log()}",
     )
     came = Counter(str(mail.message["Message-ID"]) for mail in catcher.mails)
     assert set(came.values()) == {1}, "a mail came twice"
@@ -218,7 +153,7 @@ def test_a_broker_that_forgot_everything_delays_and_loses_nothing(
 
     catcher.reply = reply
     book_many(clinic, 100)
-    machinery.start()
+    machinery.start("worker", "beat")
     assert half.wait(60)
     cache.clear()
     catcher.wait_for(100, 60)

@@ -1,0 +1,141 @@
+"""Workers, beat and the second clock as they are run, on the test's own database; each can be killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import psutil
+from django.db import connection
+
+from accounts import clock
+from notifications.models import Message
+from sessions.models import Session, SessionEvent
+from tests.factories import blocks, make_patient, make_series
+from tests.notifications.visits import HOUR, protocol_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from accounts.models import Patient
+    from tests.factories import Clinic
+
+ROOT = Path(__file__).resolve().parents[1]
+LEASE_SECONDS = 3
+CELERY = [sys.executable, "-m", "celery", "-A", "config.celery"]
+COMMANDS = {
+    "worker": [*CELERY, "worker", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle", "-n"],
+    "beat": [*CELERY, "beat", "--scheduler=celery.beat:Scheduler", "--pidfile="],
+    "clock": [sys.executable, "manage.py", "clock"],
+}
+
+
+class Machinery:
+    """The parts by name: `worker`, `worker-2`, `beat`, `clock`. Each leads a process group of its own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+        self._environment = os.environ | {
+            "DATABASE_URL": address,
+            "LEASE_SECONDS": str(LEASE_SECONDS),
+            "TICK_SECONDS": "0.5",
+            "CLOCK_SECONDS": "0.2",
+            "CONN_MAX_AGE": "0",
+            **environment,
+        }
+        self._log = folder / "log"
+        self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self.kills = 0
+
+    def start(self, *names: str) -> None:
+        """Start these parts."""
+        for name in names:
+            command = COMMANDS[name.partition("-")[0]]
+            command = [*command, f"{name}@here"] if name.startswith("worker") else command
+            with self._log.open("ab") as log:
+                self.parts[name] = subprocess.Popen(
+                    command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                )
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """A signal to a part and all its processes."""
+        self.kills += number == signal.SIGKILL
+        os.killpg(self.parts[name].pid, number)
+        if number == signal.SIGKILL:
+            self.parts[name].wait(20)
+
+    def kill_a_child(self, name: str) -> bool:
+        """SIGKILL to one process of a worker's pool; whether there was one."""
+        try:
+            children = psutil.Process(self.parts[name].pid).children()
+            random.choice(children).kill()
+        except (psutil.NoSuchProcess, IndexError):
+            return False
+        self.kills += 1
+        return True
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        for part in self.parts.values():
+            if part.poll() is None:
+                os.killpg(part.pid, signal.SIGCONT)
+                os.killpg(part.pid, signal.SIGKILL)
+            part.wait(20)
+
+    def log(self) -> str:
+        """What they wrote last."""
+        return self._log.read_text(errors="replace")[-3000:]
+
+
+def await_true(condition: Callable[[], bool], what: Callable[[], object], seconds: float = 90) -> None:
+    """Until the condition holds; fails with `what()` where it does not in time."""
+    until, pause = time.monotonic() + seconds, Event()
+    while not condition():
+        assert time.monotonic() < until, what()
+        pause.wait(0.05)
+
+
+def statuses() -> Counter[str]:
+    """How many messages stand how."""
+    return Counter(Message.objects.values_list("status", flat=True))
+
+
+def all_done(count: int) -> bool:
+    """Whether so many messages are there and none is on its way."""
+    found = statuses()
+    return not {"due", "sending"} & found.keys() and found.total() == count
+
+
+def book_due(clinic: Clinic, count: int, patient: Patient | None = None, channel: str = "sms") -> None:
+    """Sessions of which one reminder each is due by this channel; no message is written yet."""
+    now = clock.now()
+    patient = patient or make_patient(clinic.site, phone="+13125550100", preferred_channels=[channel])
+    series = make_series(patient, protocol_with(clinic, [{"hours_before": 2160, "channels": [channel]}], []))
+    people = {"chair": clinic.recliners[0], "nurse": clinic.nurses[0], "prescriber": clinic.prescriber}
+    common: dict[str, Any] = {"series": series, "patient": series.patient, "site": series.site, "phase": "induction"}
+    # Blocks of a quarter of an hour, so that ten thousand of one patient fit into what is reminded of already.
+    short = {"prepare": 2, "infuse": 2, "recover": 2, "turnover": 2, "hands_on": 2}
+    step = min(3.0, 2000 / count)
+    sessions = Session.objects.bulk_create(
+        (
+            Session(ordinal=1, sequence=n, **common, **people, **blocks(now + (12 + step * n) * HOUR, **short))
+            for n in range(1, count + 1)
+        ),
+        batch_size=1000,
+    )
+    SessionEvent.objects.bulk_create(
+        (
+            SessionEvent(session=session, kind="booked", actor=series.site.on_call, at=now - 2200 * HOUR)
+            for session in sessions
+        ),
+        batch_size=1000,
+    )
