@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+import accounts.http.records  # noqa: F401  (names `record_id`, a part of an address)
 from web import alerts, booking, desk, moving, patients, signing_in, views, visits
 
 app_name = "web"

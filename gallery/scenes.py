@@ -1,0 +1,101 @@
+"""What the gallery walks through: who comes, and each page on the way by a name. A new page gets its line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One person's way. `steps` goes from page to page and gives the name of each as it stands there."""
+
+    who: str
+    steps: Callable[[Page, str], Iterator[str]]
+
+
+def outside(page: Page, url: str) -> Iterator[str]:
+    """Before signing in."""
+    page.goto(url)
+    yield "home"
+    page.get_by_label("Your email address").fill("nobody@demo.example")
+    page.get_by_role("button", name="Send me a link").click()
+    yield "link-sent"
+    page.goto(f"{url}/sign-in/link/none/")
+    yield "link"
+    page.get_by_role("button", name="Sign me in").click()
+    yield "link-spent"
+    page.goto(f"{url}/sign-in/")
+    yield "sign-in"
+    page.goto(f"{url}/nowhere/")
+    yield "not-found"
+
+
+def booking(page: Page, url: str) -> Iterator[str]:
+    """A patient looks at plans and holds one."""
+    page.goto(f"{url}/book/")
+    yield "wishes"
+    page.get_by_label("Sunday").check()
+    page.get_by_role("button", name="Find plans").click()
+    yield "no-plan"
+    page.goto(f"{url}/book/")
+    page.get_by_role("button", name="Find plans").click()
+    yield "plans"
+    page.get_by_role("button", name="Hold this plan").first.click()
+    yield "plan"
+    page.goto(f"{url}/visits/")
+    yield "visits"
+    page.get_by_role("link", name="Move or cancel").first.click()
+    yield "move-near"
+
+
+def desk(page: Page, url: str) -> Iterator[str]:
+    """The front desk finds a patient with visits to come, and moves one."""
+    page.goto(f"{url}/patients/")
+    page.get_by_label("Name or birth date").fill("sam pru")
+    page.get_by_role("button", name="Find").click()
+    yield "found"
+    page.get_by_role("link", name="Pruitt, Sam").click()
+    yield "patient"
+    page.locator(".links a").first.click()
+    yield "series"
+    page.get_by_role("link", name="Move or cancel").first.click()
+    yield "move"
+    page.get_by_role("button", name="Show other times").click()
+    yield "places"
+    page.get_by_role("link", name="Cancel this visit").click()
+    yield "cancel"
+
+
+def care(page: Page, url: str) -> Iterator[str]:
+    """A nurse looks at how a patient is doing."""
+    page.goto(f"{url}/patients/")
+    page.get_by_label("Name or birth date").fill("rosa")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="Whitfield, Rosa").click()
+    yield "progress"
+
+
+def header(page: Page, url: str) -> Iterator[str]:
+    """Every page of the header, whoever added it."""
+    page.goto(url)
+    links = page.locator(".tabs a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    for link in links:
+        page.goto(url + link)
+        yield link.strip("/").replace("/", "-") or "first"
+
+
+SCENES = (
+    Scene("", outside),
+    Scene("patient", booking),
+    Scene("frontdesk", header),
+    Scene("frontdesk", desk),
+    Scene("nurse", header),
+    Scene("nurse", care),
+    Scene("manager", header),
+)
