@@ -6,8 +6,9 @@ Sessions are not looked at here: `Day.taken` is empty and `Day.patient_free` ful
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -97,6 +98,7 @@ class Supply:
     staff: list[StaffFacts]
     rules: dict[tuple[str, int], list[AvailabilityRule]]
     time_off: dict[str, Spans]
+    never_closed: dict[tuple[str, int], ChairFacts] = field(default_factory=dict)
 
 
 def _load(site: UUID, zone: ZoneInfo, first: date, last: date, window: tuple[datetime, datetime]) -> Supply:
@@ -150,25 +152,48 @@ def _day(supply: Supply, day: date, zone: ZoneInfo) -> Day:
 
 
 def _free(supply: Supply, chair: ChairFacts, first: datetime, slots: int) -> ChairFacts:
-    closed = _union(supply.chair_closures.get(chair.id, ()), first, slots, inward=False)
-    return ChairFacts(chair.id, chair.kind, chair.features, ((1 << slots) - 1) & ~closed)
+    spans = supply.chair_closures.get(chair.id)
+    if spans:
+        return replace(chair, free=((1 << slots) - 1) & ~_union(spans, first, slots, inward=False))
+    # Nothing of most chairs' days differs, so they are one value.
+    known = supply.never_closed.get((chair.id, slots))
+    if known is None:
+        known = supply.never_closed[chair.id, slots] = replace(chair, free=(1 << slots) - 1)
+    return known
 
 
 def _on_duty(supply: Supply, person: StaffFacts, day: date, zone: ZoneInfo, first: datetime, slots: int) -> StaffFacts:
     eve = day - walltime.DAY
-    shifts = [
-        walltime.shift(day, rule.start_time, rule.end_time, zone)
-        for rule in supply.rules.get((person.id, day.weekday()), ())
-        if in_effect(rule, day)
-    ]
-    shifts += [
-        walltime.shift(eve, rule.start_time, rule.end_time, zone)
-        for rule in supply.rules.get((person.id, eve.weekday()), ())
-        if rule.end_time <= rule.start_time and in_effect(rule, eve)
-    ]
-    off = _union(supply.time_off.get(person.id, ()), first, slots, inward=False)
-    duty = _union(shifts, first, slots, inward=True) & ~off
-    return StaffFacts(person.id, person.role, duty, person.capacity, person.max_acuity)
+    today = _shifts(supply.rules.get((person.id, day.weekday()), ()), day)
+    before = _shifts(supply.rules.get((person.id, eve.weekday()), ()), eve)
+    if walltime.is_steady(day, zone) and walltime.is_steady(eve, zone):
+        duty = _steady_duty(today, before)
+    else:
+        duty = _duty(today, before, day, zone)
+    spans = supply.time_off.get(person.id, ())
+    off = _union(spans, first, slots, inward=False) if spans else 0
+    return StaffFacts(person.id, person.role, duty & ~off, person.capacity, person.max_acuity)
+
+
+Shifts = tuple[tuple[time, time], ...]
+
+
+def _shifts(rules: Iterable[AvailabilityRule], day: date) -> Shifts:
+    """The shifts, in wall time, that begin on that day."""
+    return tuple((rule.start_time, rule.end_time) for rule in rules if in_effect(rule, day))
+
+
+def _duty(today: Shifts, before: Shifts, day: date, zone: ZoneInfo) -> int:
+    """The day's slots in shifts that begin on it, and in those of the eve that pass midnight."""
+    shifts = [walltime.shift(day, start, end, zone) for start, end in today]
+    shifts += [walltime.shift(day - walltime.DAY, start, end, zone) for start, end in before if end <= start]
+    return _union(shifts, walltime.first_instant(day, zone), walltime.slots_in(day, zone), inward=True)
+
+
+@lru_cache(maxsize=4096)
+def _steady_duty(today: Shifts, before: Shifts) -> int:
+    """The same for any day whose clocks, and those of its eve, do not change: one such day is like another."""
+    return _duty(today, before, date(2001, 1, 2), ZoneInfo("UTC"))
 
 
 def in_effect(rule: AvailabilityRule, day: date) -> bool:

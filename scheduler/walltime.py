@@ -55,6 +55,12 @@ def slots_in(day: date, zone: ZoneInfo) -> int:
 
 
 @lru_cache(maxsize=4096)
+def is_steady(day: date, zone: ZoneInfo) -> bool:
+    """Whether the day begins at midnight, has 24 hours and no change of clocks at either end."""
+    return wall_minutes(day, zone) == _steady(0, DAY // SLOT)
+
+
+@lru_cache(maxsize=4096)
 def wall_minutes(day: date, zone: ZoneInfo) -> tuple[int, ...]:
     """The minute of the wall clock (0..1439) at which each slot of the day begins."""
     first, slots = first_instant(day, zone), slots_in(day, zone)

@@ -51,12 +51,16 @@ def test_api() -> None:
     assert headings(told) == [f"{name} beside an empty view" for name in names]
 
 
+@pytest.mark.timeout(600)
 def test_planner() -> None:
     told = bench("planner", "--quick")
-    kinds = ["plan", "plan from facts"]
-    sizes = ["0 sessions there", "500 sessions there"]
-    assert headings(told) == [f"{size}: {kind}" for size in sizes for kind in kinds]
+    pure = [f"{size} sessions there: {kind}" for size in ("0", "500") for kind in ("plan", "plan from facts")]
+    sites = ["0 sessions there", "300 sessions there", "300 sessions there and 300 outside"]
+    kinds = ["cold facts", "warm facts", "POST plans"]
+    assert headings(told) == [*pure, *(f"{site}: {kind}" for site in sites for kind in kinds)]
     assert told.count("five plans beside one") == 2
+    # As many questions whatever is there.
+    assert told.count("  queries  10 cold, 2 warm") == 3
 
 
 def test_levelling() -> None:
