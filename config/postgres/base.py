@@ -62,5 +62,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """
         if self.connection is None or self.connection.info.transaction_status not in SOUND:
             return False
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        return not readable
+        waiting = select.poll()
+        waiting.register(self.connection, select.POLLIN)
+        return not waiting.poll(0)
