@@ -8,9 +8,9 @@ come may change chair, nurse and prescriber; pinned ones, those with a stated wi
 that already break a rule where they stand do not (see `pools.Pool`). The answer is None exactly when no assignment of
 all of them exists, up to MOST_STEPS.
 
-Chairs, nurses and prescribers are searched apart. In each pool as few sessions as possible change hands: first none,
-then one, then two are tried, each to the end. Where two are not enough, as few as a search that prefers to let stand
-happens to find.
+Chairs, nurses and prescribers are searched apart. In each pool few sessions change hands: first none, then at most one,
+two, four, eight and sixteen are tried, each for STEPS_COUNTED steps; on small days one or two are so the fewest that
+will do. Only then whatever a search finds that prefers to let stand.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from scheduler.facts import Day, Taken
 
-# A search that goes on for longer is given up as if there were no assignment: a request must end. The deepest search
-# seen in many thousands of random days took a few hundred steps (docs/planner.md).
+# A search that goes on for longer is given up as if there were no assignment: a request must end (docs/planner.md).
 MOST_STEPS = 3_000
-CHANGES_COUNTED = (0, 1, 2)
+# At most so many changes are tried first, each limit for so many steps.
+COUNTED = (1, 2, 4, 8, 16)
+STEPS_COUNTED = 100
 
 
 class Place(NamedTuple):
@@ -71,12 +72,15 @@ def _moved(item: Taken, found: Mapping[str, Place]) -> Taken:
     return item if place is None else replace(item, **place._asdict())
 
 
-def lay_pool(day: Day, which: int, added: Sequence[Taken]) -> dict[str, str] | None:
-    """`assign` for one pool: chairs 0, nurses 1, prescribers 2; ids of sessions and of whom they get."""
+def lay_pool(day: Day, which: int, added: Sequence[Taken], fewest: bool = True) -> dict[str, str] | None:
+    """`assign` for one pool: chairs 0, nurses 1, prescribers 2; ids of sessions and of whom they get.
+
+    Without `fewest` it is only asked whether there is room, and the first laying found will do.
+    """
     load = day.load
     pool = (load.seats, load.carers, load.doctors)[which]
     claim_of = (load.seat, load.carer, load.doctor)[which]
-    return lay(pool, [claim_of(item) for item in added])
+    return lay(pool, [claim_of(item) for item in added], fewest)
 
 
 def joined(day: Day, added: Sequence[Taken], laid: Sequence[dict[str, str]]) -> dict[str, Place]:
@@ -92,17 +96,20 @@ def _people(item: Taken) -> tuple[str | None, str | None, str | None]:
     return item.chair, item.nurse, item.prescriber
 
 
-def lay(pool: Pool, waiting: Sequence[Claim]) -> dict[str, str] | None:
+def lay(pool: Pool, waiting: Sequence[Claim], fewest: bool = True) -> dict[str, str] | None:
     """Who takes the waiting claims, and whom the claims that must change for them go to; None where nobody can."""
     new = {claim.id for claim in waiting}
-    for most in (*CHANGES_COUNTED, None):
+    for most in (0, *COUNTED, None) if fewest else (0, None):
         search = _Search(pool, new, most)
-        found = search.settle(list(waiting), _State.of(pool), 0)
+        found = search.run(waiting)
         if found is not None:
             return {claim.id: name for claim, name in found.items() if claim.id in new or claim.at != name}
         if not search.cut or (most == 0 and not all(map(pool.could_take, waiting))):
             return None
     return None
+
+
+_Waiting = tuple[Claim, list[Resource]]
 
 
 class _State(NamedTuple):
@@ -142,51 +149,64 @@ class _Search:
 
     def __init__(self, pool: Pool, new: set[str], most: int | None) -> None:
         self.pool, self.new, self.most = pool, new, most
-        self.steps, self.cut = 0, False
+        self.steps, self.cut = MOST_STEPS if most in (0, None) else STEPS_COUNTED, False
 
-    def settle(self, waiting: list[Claim], state: _State, changed: int) -> dict[Claim, str] | None:
+    def run(self, waiting: Sequence[Claim]) -> dict[Claim, str] | None:
+        state = _State.of(self.pool)
+        return self._settle([self._choices(claim, state) for claim in waiting], state, 0)
+
+    def _choices(self, claim: Claim, state: _State) -> _Waiting:
+        """A claim with the resources that what is decided leaves to it."""
+        return claim, [one for one in self.pool.options(claim) if state.firm[one.id].takes(one, claim)]
+
+    def _settle(self, waiting: list[_Waiting], state: _State, changed: int) -> dict[Claim, str] | None:
         if not waiting:
             return state.placed
-        self.steps += 1
-        if self.steps > MOST_STEPS:
+        self.steps -= 1
+        if self.steps < 0:
             self.cut = True
             return None
-        claim, options = self._narrowest(waiting, state)
-        rest = [each for each in waiting if each is not claim]
+        narrowest = min(waiting, key=lambda item: (len(item[1]), item[0].during & -item[0].during, item[0].id))
+        claim, rest = narrowest[0], [each for each in waiting if each is not narrowest]
         tried = set()
-        for resource, out in self._in_order(claim, options, state):
+        for resource, out in self._in_order(*narrowest, state):
             count = changed + (claim.id not in self.new and claim.at != resource.id)
             twin = (resource[1:], _key(state.firm[resource.id]))
             if self.most is None and twin in tried:
                 continue
-            # Of those pushed out at least one ends up elsewhere.
-            if self.most is not None and count + bool(out) > self.most:
+            # Of those pushed out at least one ends up elsewhere; of a chair, all.
+            if self.most is not None and count + (len(out) if resource.capacity == 1 else bool(out)) > self.most:
                 self.cut = True
                 continue
             tried.add(twin)
-            found = self.settle(rest + out, state.with_(claim, resource.id, out), count)
+            found = self._settle(*self._with(rest, state, claim, resource, out), count)
             if found is not None:
                 return found
         return None
 
-    def _narrowest(self, waiting: list[Claim], state: _State) -> tuple[Claim, list[Resource]]:
-        """The waiting claim with the fewest resources that what is decided leaves to it."""
-        each = [
-            (claim, [one for one in self.pool.options(claim) if state.firm[one.id].takes(one, claim)])
-            for claim in waiting
+    def _with(
+        self, waiting: list[_Waiting], state: _State, claim: Claim, resource: Resource, out: list[Claim]
+    ) -> tuple[list[_Waiting], _State]:
+        """What waits once a claim has a resource, with those pushed out, and how things stand then."""
+        then = state.with_(claim, resource.id, out)
+        firm, name = then.firm[resource.id], resource.id
+        left = [
+            (each, options if firm.takes(resource, each) else [one for one in options if one.id != name])
+            for each, options in waiting
         ]
-        return min(each, key=lambda item: (len(item[1]), item[0].during & -item[0].during, item[0].id))
+        return left + [self._choices(each, then) for each in out], then
 
     def _in_order(self, claim: Claim, options: list[Resource], state: _State) -> list[tuple[Resource, list[Claim]]]:
-        """The options with whom each would push out: where it stands, then nobody pushed out, then the fewest."""
+        """The options with whom each would push out: where it stands, then nobody, then those who can go elsewhere."""
         each = []
         for resource in options:
             full = state.full[resource.id]
             free = full.takes(resource, claim)
             out = [] if free else [one for one in state.movable[resource.id] if one.during & claim.during]
             stands = resource.id == claim.at and (free or claim.id not in self.new)
+            stuck = sum(not self.pool.has_another(one) for one in out)
             tight = fit(resource, full, claim) if free and not stands else (0, 0)
-            each.append(((not stands, len(out), tight, resource.id), resource, out))
+            each.append(((not stands, bool(out), stuck, len(out), tight, resource.id), resource, out))
         each.sort(key=lambda item: item[0])
         return [(resource, out) for _, resource, out in each]
 

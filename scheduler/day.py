@@ -142,13 +142,16 @@ def _late_starts(day: Day, need: Need) -> int:
     return mask(last - LATE_SLOTS + 1, last + 1, day.slots)
 
 
-def place(day: Day, need: Need, start: int, preferred: Place | None = None, name: str = "") -> Placement | Refusal:
+def place(
+    day: Day, need: Need, start: int, preferred: Place | None = None, name: str = "", fewest: bool = True
+) -> Placement | Refusal:
     """The predicate: chair, nurse and prescriber for a session at `start` and who moves for it, or why not.
 
     Exact: a Placement exactly where all the day's sessions can be assigned together with this one. Whoever is
     `preferred` is given where they are free. Else a free chair that it fills best, a free nurse with the lowest peak,
     lowest ids; only where nobody is free do others move, as few as can be (see assignment.py). `name` is the id under
-    which the new session is thought of; no session on the day may have it.
+    which the new session is thought of; no session on the day may have it. Who only asks whether there is room needs no
+    `fewest`.
     """
     refusal = _time_refusal(day, need, start)
     if refusal is not None:
@@ -158,7 +161,7 @@ def place(day: Day, need: Need, start: int, preferred: Place | None = None, name
         new = replace(new, chair=preferred.chair, nurse=preferred.nurse, prescriber=preferred.prescriber)
     laid = []
     for which, refuse in enumerate(_REFUSALS):
-        found = lay_pool(day, which, [new])
+        found = lay_pool(day, which, [new], fewest)
         if found is None:
             return refuse(day, new)
         laid.append(found)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scheduler.day import Refusal, place
 from scheduler.plans import Planned
 from scheduler.search import Search
 from scheduler.slots import bits
@@ -111,7 +110,7 @@ def mend(
         wrong = [
             (number, day, start)
             for number, (day, start) in enumerate(zip(found[1], found[2], strict=True))
-            if isinstance(place(mender.search.days[day], mender.search.needs[number], start), Refusal)
+            if mender.search.laid(number, day, start) is None
         ]
         if not wrong:
             sessions = tuple(_planned(mender.search, *item) for item in _numbered(found))
@@ -126,8 +125,8 @@ def _numbered(tail: _Tail) -> list[tuple[int, int, int]]:
 
 def _planned(search: Search, number: int, day: int, start: int) -> Planned:
     facts = search.days[day]
-    placed = place(facts, search.needs[number], start)
-    if isinstance(placed, Refusal):
-        raise AssertionError(f"a start was checked and is refused: {placed.code}")
+    placed = search.laid(number, day, start)
+    if placed is None:
+        raise AssertionError("a start was checked and is refused")
     instant = facts.first_instant + start * SLOT
     return Planned(search.visits[number], facts.date, start, instant, placed.chair, placed.nurse, placed.prescriber)

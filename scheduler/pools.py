@@ -104,6 +104,8 @@ class Pool:
         self.full = {name: Use.of(claims) for name, claims in self.claims.items()}
         self.astray = {name: _astray(self, name) for name in self.resources}
         self._fitting: dict[Hashable, tuple[Resource, ...]] = {}
+        self._options: dict[tuple[int, Hashable], tuple[Resource, ...]] = {}
+        self._elsewhere: dict[str, bool] = {}
 
     def fitting(self, asks: Hashable) -> tuple[Resource, ...]:
         """The resources that a claim may have by what it asks for, lowest id first."""
@@ -115,7 +117,21 @@ class Pool:
 
     def options(self, claim: Claim) -> tuple[Resource, ...]:
         """Those of them that are free for all of it, were nobody else there."""
-        return tuple(each for each in self.fitting(claim.asks) if not claim.during & ~each.free)
+        key = (claim.during, claim.asks)
+        found = self._options.get(key)
+        if found is None:
+            found = tuple(each for each in self.fitting(claim.asks) if not claim.during & ~each.free)
+            self._options[key] = found
+        return found
+
+    def has_another(self, claim: Claim) -> bool:
+        """Whether a standing claim could go to somebody else as things lie."""
+        found = self._elsewhere.get(claim.id)
+        if found is None:
+            others = (each for each in self.options(claim) if each.id != claim.at)
+            found = any(self.full[each.id].takes(each, claim) for each in others)
+            self._elsewhere[claim.id] = found
+        return found
 
     def is_firm(self, claim: Claim) -> bool:
         """Whether a standing claim stays where it is."""

@@ -207,7 +207,7 @@ class Search:
         """Who gets a session at a start; None where the day's sessions cannot be assigned together with it."""
         key = (self.needs[number], day, start)
         if key not in self.placed:
-            found = place(self.days[day], key[0], start)
+            found = place(self.days[day], key[0], start, fewest=False)
             self.placed[key] = found if isinstance(found, Placement) else None
         return self.placed[key]
 
