@@ -177,6 +177,11 @@ def stands_well(on: Day, item: Taken, pool: str, who: ChairFacts | StaffFacts) -
     return bearable(on, careless, pool, who, slots_of(on, item, pool))
 
 
+def is_bound(on: Day, item: Taken) -> bool:
+    """Whether a session has begun or reaches over the day's ends."""
+    return item.pinned or item.start < 0 or item.turnover_end > on.slots
+
+
 def as_things_lie(on: Day, item: Taken, pool: str, name: str) -> bool:
     """Whether a new session may have just this one of a pool while all others stay as they lie."""
     for who in members(on, pool):
@@ -198,8 +203,7 @@ def assigned(on: Day, pool: str, added: list[Taken], most: int = 10**6) -> dict[
         at = getattr(item, pool)
         if at not in known:
             continue
-        bound = item.pinned or item.start < 0 or item.turnover_end > on.slots
-        if bound or not stands_well(on, item, pool, known[at]):
+        if is_bound(on, item) or not stands_well(on, item, pool, known[at]):
             fixed[at].append(item)
         else:
             free.append(item)

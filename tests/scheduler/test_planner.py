@@ -220,7 +220,7 @@ def random_phases(rng: Random) -> list[dict[str, Any]]:
     return phases
 
 
-def random_case(seed: int) -> tuple[list[dict[str, Any]], list[Day], Wishes, list[date]]:
+def random_case(seed: int, busy: int = 3) -> tuple[list[dict[str, Any]], list[Day], Wishes, list[date]]:
     """A small clinic, a protocol that can be kept in some week, wishes, and the days of sessions already had."""
     rng = Random(seed)
     phases = random_phases(rng)
@@ -238,7 +238,7 @@ def random_case(seed: int) -> tuple[list[dict[str, Any]], list[Day], Wishes, lis
     slots = {1: 12, 2: 12, 3: 8}.get(total - len(before), 6)
     whole = rng.choice([0.6, 0.9, 0.95])
     week = [on for on in clinic.dates_from(MONDAY, 8) if rng.random() < 0.95]
-    days = [clinic.random_day(rng, on, slots, busy=3, whole=whole) for on in week]
+    days = [clinic.random_day(rng, on, slots, busy=busy, whole=whole) for on in week]
     clock = clinic.wall_from(rng.choice([480, 700]), slots)
     days = [Day(**{**vars(on), "wall": clock if rng.random() < 0.8 else on.wall}) for on in days]
     windows = rng.choice([(), (), (), (), (), ((480, 500), (505, 540)), ((700, 730),)])
