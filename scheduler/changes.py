@@ -16,12 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from uuid import UUID
 
+    from accounts.models import User
+    from scheduler.models import ChairClosure, SiteClosure, TimeOff
+
 _watchers: list[Callable[[Site], set[UUID]]] = []
+_openers: list[Callable[[TimeOff | ChairClosure | SiteClosure, User], UUID | None]] = []
 
 
 def watch(stranded: Callable[[Site], set[UUID]]) -> None:
     """Have `stranded(site)`, the ids of sessions that the site's supply does not carry, asked around each change."""
     _watchers.append(stranded)
+
+
+def mend_with(draft: Callable[[TimeOff | ChairClosure | SiteClosure, User], UUID | None]) -> None:
+    """Have `draft(absence, who)` make the draft that mends what an absence does to bookings, and give its id."""
+    _openers.append(draft)
+
+
+def open_drafts(absence: TimeOff | ChairClosure | SiteClosure, user: User) -> UUID | None:
+    """The draft that mends what this absence, recorded just now, does to bookings; None where it hits none.
+
+    An absence is a fact and counts at once, so that nobody is booked into it; the sessions that it hits are never left
+    silently, since they stand in the draft.
+    """
+    return next((found for draft in _openers if (found := draft(absence, user)) is not None), None)
 
 
 def lock_site(site: UUID) -> Site:

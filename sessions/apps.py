@@ -12,6 +12,7 @@ class SessionsConfig(AppConfig):
     def ready(self) -> None:
         """Let changes of supply be checked against what is booked here."""
         from scheduler import changes
-        from sessions import supply_changes
+        from sessions import disruptions, supply_changes
 
         changes.watch(supply_changes.stranded)
+        changes.mend_with(disruptions.open_draft)

@@ -57,6 +57,13 @@ def lock_sessions_of(site: UUID, dates: Iterable[date], zone: ZoneInfo) -> None:
     list(rows.order_by("pk").values_list("pk"))
 
 
+def lock_sessions(sessions: Iterable[UUID]) -> None:
+    """Lock these sessions by id."""
+    wanted = sorted(sessions)
+    if wanted:
+        list(Session.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk").values_list("pk"))
+
+
 def check_constraints() -> None:
     """Let the database judge what was written so far, now and not at commit.
 

@@ -55,6 +55,16 @@ def reschedule(session: Session, start: datetime, actor: User, now: datetime, ex
         raise as_conflict(error) from error
 
 
+def move_by_offer(session: Session, start: datetime, actor: User, now: datetime) -> Session:
+    """Move a session to a place that the clinic itself has offered: no cut-off holds. In the caller's transaction.
+
+    Raises:
+        RuleBroken, Conflict: see `reschedule`.
+    """
+    _check_instant(session, start, now)
+    return _reschedule(session, start, actor, now, None, offered=True)
+
+
 def take_place(session: Session, plan: Plan, actor: User, now: datetime, expected: Versions = None) -> Session:
     """Move a session to the place that a plan offers it, or its series to the plan in which it has another place.
 
@@ -85,14 +95,17 @@ def _check_instant(session: Session, start: datetime, now: datetime) -> None:
         raise RuleBroken("off_grid", f"Starts lie on marks of {SLOT_MINUTES} minutes.")
 
 
-def _reschedule(session: Session, start: datetime, actor: User, now: datetime, expected: Versions) -> Session:
+def _reschedule(
+    session: Session, start: datetime, actor: User, now: datetime, expected: Versions, *, offered: bool = False
+) -> Session:
     zone = zone_of(session.site)
     both = [local_date(session.start, zone), local_date(start, zone)]
     lock_for_booking(session.patient_id, session.site_id, both, [session.pk])
     session = Session.objects.select_related("site", "series__protocol", "patient").get(pk=session.pk)
     require_version(expected, session.version)
     check_move(session, "reschedule", now)
-    check_cut_off(session, actor, now)
+    if not offered:
+        check_cut_off(session, actor, now)
     if session.start == start:
         raise Conflict("already_done", "The session is at that time already.")
     _check_spacing(session, start)

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from accounts.http.rows import rows
 from accounts.prepared import first_row
 from accounts.queries import own_patient, sites_staffed_by
-from sessions.models import Order, Plan, Series, Session
+from sessions.models import Disruption, EntryStatus, Offer, Order, Plan, Series, Session, WaitlistEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,21 @@ def visible_series(user: User) -> QuerySet[Series]:
 def visible_orders(user: User) -> QuerySet[Order]:
     """Orders for patients of the person's sites, and their own."""
     return Order.objects.filter(own_patient(user, "patient__") | Q(patient__site__in=sites_staffed_by(user)))
+
+
+def visible_disruptions(user: User) -> QuerySet[Disruption]:
+    """Disruptions at the sites where the person works."""
+    return Disruption.objects.filter(site__in=sites_staffed_by(user))
+
+
+def visible_entries(user: User) -> QuerySet[WaitlistEntry]:
+    """Wishes on the waitlists of the person's sites, and their own; what was withdrawn is as if it never was."""
+    return WaitlistEntry.objects.filter(_own_or_staffed(user)).exclude(status=EntryStatus.WITHDRAWN)
+
+
+def visible_offers(user: User) -> QuerySet[Offer]:
+    """Offers made at the person's sites, and to themselves."""
+    return Offer.objects.filter(_own_or_staffed(user))
 
 
 def visible_plans(user: User) -> QuerySet[Plan]:

@@ -226,6 +226,19 @@ def message_plan(world: World, names: dict[str, str]) -> dict[str, Any]:
     return {"site": names["site"], **said, "preparation_hours": 48, "ask_again_hours": 6}
 
 
+def absence(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """A day on which the nurse's own session has to find somebody else."""
+    span = {"start": instant(world, 22, -2), "end": instant(world, 22, 8)}
+    return {"kind": "provider_absence", "provider": names["own_provider"], **span, "reason": "ill"}
+
+
+def entry(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """Another time for a booked session."""
+    windows = [{"from": "08:00", "until": "18:00"}]
+    span = {"earliest": date_of(world, 0), "latest": date_of(world, 5)}
+    return {"patient": names["patient"], "session": names["confirmed"], **span, "time_windows": windows}
+
+
 def order(world: World, names: dict[str, str]) -> dict[str, Any]:
     """An order for the patient."""
     who = {"patient": names["patient"], "protocol": names["protocol"]}
@@ -353,6 +366,15 @@ OPERATIONS: tuple[Operation, ...] = (
     verb("series", "review", "release", of(reason="seen")),
     verb("series", "series", "replan", replan),
     verb("series", "series", "adjust", adjust),
+    *records("disruptions", absence, one="disruption"),
+    verb("disruptions", "disruption", "apply"),
+    verb("disruptions", "applied_disruption", "undo"),
+    *records(
+        "waitlist-entries", entry, lambda world, names: {"latest": date_of(world, 6)}, one="entry", spare="entry"
+    ),
+    *read_only("offers", "offer"),
+    verb("offers", "offer", "accept"),
+    verb("offers", "offer", "decline"),
     *read_only("sessions", "booked"),
     Operation("GET", "sessions/{booked}/events/", "sessions.events"),
     verb("sessions", "booked", "confirm"),

@@ -20,10 +20,10 @@ from accounts.models import AuditEntry, Role, Site, User
 from notifications import feeds
 from notifications.follow_ups import new_link, revoke_links
 from notifications.models import Alert, FlagRule, FollowUp, Message, Reply, Roster, Wording
-from scheduler.models import AvailabilityRule, ChairClosure, GateDefinition, SiteClosure, TimeOff
+from scheduler.models import AvailabilityRule, ChairClosure, GateDefinition, Provider, SiteClosure, TimeOff
 from scheduler.planner import Wishes
-from sessions import lifecycle
-from sessions.models import Order, Plan, Series, SeriesStatus, Session
+from sessions import disruptions, lifecycle, waitlist
+from sessions.models import Disruption, Offer, Order, Plan, Series, SeriesStatus, Session, WaitlistEntry
 from sessions.planning import PlanRequest, propose
 from sessions.rest import propose_rest
 from tests import factories
@@ -120,6 +120,7 @@ def make_world() -> World:
     _plans(world)
     _messages(world)
     _talk(world)
+    _changes(world)
     world.tokens = {role: factories.make_token(user) for role, user in world.users.items()}
     return world
 
@@ -311,6 +312,54 @@ def _talk(world: World) -> None:
     world.ids |= {"feed": str(made.pk), "calendar_token": url.rpartition("/")[2].removesuffix(".ics")}
     for role, provider in (("nurse", clinic.nurses[0]), ("prescriber", clinic.prescriber)):
         world.by_role[role]["feed"] = str(feeds.give(world.users["manager"], {"provider": provider})[0].pk)
+
+
+def _changes(world: World) -> None:
+    """A draft of an absence for each who may apply one, one that is applied; a wish on the waitlist, and an offer."""
+    clinic, now = world.clinic, clock.now()
+    manager = clinic.users["manager"]
+
+    def absent(provider: Provider, day: int) -> Disruption:
+        during = (world.day(day, hours=-2), world.day(day, hours=8))
+        return disruptions.draft("provider_absence", clinic.site, during, "ill", manager, now, provider=provider)
+
+    for day in (110, 117):
+        clinic.session(world.day(day), series=clinic.series(clinic.patient))
+    world.by_role["prescriber"] |= {
+        "disruption": str(absent(clinic.prescriber, 111).pk),
+        "applied_disruption": str(disruptions.apply(absent(clinic.prescriber, 112), manager, now).pk),
+    }
+    world.ids |= {
+        "disruption": str(absent(clinic.nurses[0], 110).pk),
+        "applied_disruption": str(disruptions.apply(absent(clinic.nurses[0], 117), manager, now).pk),
+        "replaced_disruption": str(_replaced(absent(clinic.nurses[0], 124)).pk),
+    }
+    session = Session.objects.select_related("series__protocol", "site").get(pk=world.ids["booked"])
+    wish = {"earliest": world.day(-2).date(), "latest": world.day(4).date()}
+    entry = waitlist.enter(clinic.patient, manager, now, session=session, **wish)
+    start = world.day(0, hours=-1)
+    offer = Offer.objects.create(
+        entry=entry, patient=clinic.patient, site=clinic.site, session=session, start=start,
+        end=start + (session.end - session.start), expires_at=now + DAY,
+    )  # fmt: skip
+    world.ids |= {"entry": str(entry.pk), "offer": str(offer.pk)}
+    protocol = factories.make_protocol(clinic.organization, clinic.users["prescriber"])
+    over = waitlist.enter(clinic.patient, manager, now, protocol=protocol, **wish)
+    WaitlistEntry.objects.filter(pk=over.pk).update(status="expired")
+    plan = Plan.objects.get(pk=world.ids["plan"])
+    lost = {"entry": over, "patient": clinic.patient, "site": clinic.site, "plan": plan, "start": start, "end": start}
+    for name, status in (("gone_offer", "gone"), ("expired_offer", "expired"), ("declined_offer", "declined")):
+        world.ids[name] = str(Offer.objects.create(**lost, status=status, expires_at=now + DAY).pk)
+    world.ids["over_entry"] = str(over.pk)
+
+
+def _replaced(disruption: Disruption) -> Disruption:
+    """The draft, replaced by itself made anew."""
+    fresh = Disruption.objects.get(pk=disruption.pk)
+    fresh.pk = None
+    fresh.save()
+    Disruption.objects.filter(pk=disruption.pk).update(status="replaced", replaced_by=fresh)
+    return disruption
 
 
 def _messages(world: World) -> None:

@@ -133,10 +133,20 @@ class SiteSerializer(StrictModelSerializer):
 
 
 class During(Fixed):
-    """A record about a span of time: `start` and `end` outside, the range `during` inside."""
+    """A record about a span of time: `start` and `end` outside, the range `during` inside.
+
+    `disruption`, in the answer that tells of a new one, is the draft that mends what it does to bookings.
+    """
 
     start = fields.InstantField(source="during.lower")
     end = fields.InstantField(source="during.upper")
+    disruption = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
+    def get_disruption(self, record: Any) -> str | None:
+        """The draft that was opened just now; null otherwise."""
+        found = self.context.get("disruption")
+        return None if found is None else str(found)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The end comes after the start."""
@@ -155,7 +165,7 @@ class SiteClosureSerializer(During):
 
     class Meta:
         model = SiteClosure
-        fields: ClassVar = ["id", "site", "start", "end", "reason"]
+        fields: ClassVar = ["id", "site", "start", "end", "reason", "disruption"]
         fixed: ClassVar = ["site"]
 
 
@@ -178,7 +188,7 @@ class ChairClosureSerializer(During):
 
     class Meta:
         model = ChairClosure
-        fields: ClassVar = ["id", "chair", "start", "end", "reason"]
+        fields: ClassVar = ["id", "chair", "start", "end", "reason", "disruption"]
         fixed: ClassVar = ["chair"]
 
 
@@ -231,7 +241,7 @@ class TimeOffSerializer(During):
 
     class Meta:
         model = TimeOff
-        fields: ClassVar = ["id", "provider", "start", "end", "reason"]
+        fields: ClassVar = ["id", "provider", "start", "end", "reason", "disruption"]
         fixed: ClassVar = ["provider"]
 
 

@@ -19,7 +19,7 @@ from scheduler import protocols, sites
 from scheduler.api import examples, filters
 from scheduler.api import serializers as shapes
 from scheduler.availability_rules import refuse_overlap
-from scheduler.changes import keeping_bookings, lock_site
+from scheduler.changes import keeping_bookings, lock_site, open_drafts
 from scheduler.models import AvailabilityRule, Chair, ChairClosure, Protocol, Provider, SiteClosure, TimeOff
 from scheduler.queries import of_visible_sites, visible_protocols
 
@@ -39,12 +39,14 @@ name_constraint("prescriber_capacity", "prescriber_capacity", "The prescriber wo
 class SupplyViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, RemoveRecord, RecordViewSet):
     """Records that belong to a site, `site_path` away (attributes with dots). Only who works there changes them.
 
-    The site is locked before anything else, and a change that would strand booked sessions is refused.
+    The site is locked before anything else. A change that would strand booked sessions is refused; a new absence or
+    closure counts at once and answers with the draft that mends them.
     """
 
     site_path: ClassVar[tuple[str, ...]] = ("site",)
-    # More supply strands nobody; a closure is less.
+    # More supply strands nobody; a closure is less, and opens the draft that mends what it does.
     creating_takes_away: ClassVar[bool] = False
+    draft: UUID | None = None
 
     def visible(self) -> QuerySet[Any]:
         """Records of sites that the caller works at or is treated at."""
@@ -73,11 +75,15 @@ class SupplyViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, RemoveR
         values = dict(serializer.validated_data)
         record = self.model(**values)
         self.check_owner(record)
-        if not self.creating_takes_away:
-            lock_site(self.site_of(record))
-            return self.save(record)
-        with keeping_bookings(self.site_of(record)):
-            return self.save(record)
+        lock_site(self.site_of(record))
+        saved = self.save(record)
+        if self.creating_takes_away:
+            self.draft = open_drafts(saved, self.user)
+        return saved
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """With the draft that mends what the new record does to bookings."""
+        return {**super().get_serializer_context(), "disruption": self.draft}
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change the fields sent."""

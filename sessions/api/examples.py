@@ -87,6 +87,41 @@ NO_PLAN = OpenApiExample(
 )
 SERIES = _body("Book a plan", {"patient": A_PATIENT, "protocol": A_PROTOCOL, "plan": A_PLAN})
 CANCEL_SERIES = _body("The patient moves away", {"reason": "Moves to another city"})
+ABSENCE = _body(
+    "A nurse is ill on a day",
+    {
+        "kind": "provider_absence",
+        "provider": A_NURSE,
+        "start": "2027-01-05T07:00:00-06:00",
+        "end": "2027-01-05T19:00:00-06:00",
+        "reason": "Ill",
+    },
+)
+CLOSED_DAY = _body(
+    "The site is closed for a day",
+    {
+        "kind": "site_closure",
+        "site": A_SITE,
+        "start": "2027-01-06T00:00:00-06:00",
+        "end": "2027-01-07T00:00:00-06:00",
+        "reason": "Snow",
+    },
+)
+SOONER = _body(
+    "A visit sooner, in the morning",
+    {
+        "patient": A_PATIENT,
+        "session": A_SESSION,
+        "earliest": "2026-12-01",
+        "latest": "2026-12-18",
+        "time_windows": [{"from": "08:00", "until": "13:00"}],
+    },
+)
+A_COURSE = _body(
+    "A whole course as soon as there is room",
+    {"patient": A_PATIENT, "protocol": A_PROTOCOL, "earliest": "2027-01-04", "latest": "2027-03-26"},
+)
+ENTRY_CHANGE = _body("Until later", {"latest": "2027-03-31"})
 REPLAN = _body("The rest of the course on other days", {"plan": A_PLAN})
 ADJUST = _body(
     "A longer interval from now on",

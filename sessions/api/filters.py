@@ -12,7 +12,15 @@ from accounts.queries import visible_patients, visible_sites
 from scheduler import walltime
 from scheduler.queries import visible_chairs, visible_protocols, visible_providers
 from sessions.facts import zone_of
-from sessions.models import SeriesStatus, Session, SessionStatus
+from sessions.models import (
+    DisruptionKind,
+    DisruptionStatus,
+    EntryStatus,
+    OfferStatus,
+    SeriesStatus,
+    Session,
+    SessionStatus,
+)
 from sessions.queries import visible_series
 
 if TYPE_CHECKING:
@@ -58,6 +66,31 @@ class SeriesFilters(StrictFilterSet):
     patient = ReferenceFilter(visible_patients)
     protocol = ReferenceFilter(visible_protocols)
     status = ChoicesFilter(SeriesStatus.choices)
+
+
+class DisruptionFilters(StrictFilterSet):
+    """Disruptions by where, of what kind and how they stand."""
+
+    site = ReferenceFilter(visible_sites)
+    kind = ChoicesFilter(DisruptionKind.choices)
+    status = ChoicesFilter(DisruptionStatus.choices)
+
+
+class WaitlistEntryFilters(StrictFilterSet):
+    """Wishes by where, whose, for what and how they stand."""
+
+    site = ReferenceFilter(visible_sites)
+    patient = ReferenceFilter(visible_patients)
+    protocol = ReferenceFilter(visible_protocols)
+    status = ChoicesFilter(EntryStatus.choices)
+
+
+class OfferFilters(StrictFilterSet):
+    """Offers by where, to whom and how they stand."""
+
+    site = ReferenceFilter(visible_sites)
+    patient = ReferenceFilter(visible_patients)
+    status = ChoicesFilter(OfferStatus.choices)
 
 
 class OrderFilters(StrictFilterSet):

@@ -261,16 +261,15 @@ def wishes_of(asked: dict[str, Any]) -> Wishes:
         earliest=asked["earliest_date"],
         latest=asked["latest_date"],
         weekdays=None if weekdays is None else frozenset(weekdays),
-        time_windows=tuple(
-            (_minutes(each["from"]), _minutes(each["until"])) for each in wished.get("time_windows", [])
-        ),
+        time_windows=tuple((minutes(each["from"]), minutes(each["until"])) for each in wished.get("time_windows", [])),
         provider=None if provider is None else str(provider.pk),
         chair_kind=wished.get("chair_kind"),
         same_time_of_day=wished.get("same_time_of_day", False),
     )
 
 
-def _minutes(wall: Any) -> int:
+def minutes(wall: Any) -> int:
+    """The minute of the wall clock."""
     return int(wall.hour * 60 + wall.minute)
 
 

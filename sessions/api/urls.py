@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from accounts.http.views import RecordRouter
-from sessions.api import views
+from sessions.api import change_views, views
 from sessions.api.availability import AvailabilityView
 from sessions.api.board import BoardView
 
@@ -14,6 +14,9 @@ router.register("orders", views.OrderViewSet, basename="orders")
 router.register("plans", views.PlanViewSet, basename="plans")
 router.register("series", views.SeriesViewSet, basename="series")
 router.register("sessions", views.SessionViewSet, basename="sessions")
+router.register("waitlist-entries", change_views.WaitlistEntryViewSet, basename="waitlist-entries")
+router.register("offers", change_views.OfferViewSet, basename="offers")
+router.register("disruptions", change_views.DisruptionViewSet, basename="disruptions")
 
 urlpatterns = [
     path("availability/", AvailabilityView.as_view(), name="availability"),
