@@ -269,7 +269,7 @@ def _move(
         return
     session.save()
     also = {"disruption": str(disruption.pk)}
-    kind = "rescheduled" if moved else "reassigned"
+    kind = "rescheduled" if moved else "laid_anew"
     events.record(session, kind, actor, now, before=before, reason=reason, also=also)
 
 

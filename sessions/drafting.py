@@ -117,14 +117,13 @@ def _case(session: Session) -> Case:
 
 
 def need_of(session: Session) -> Need:
-    """What a booked session asks of a day: its own lengths, and the chair that its treatment asks for."""
-    phases = {phase.name: phase for phase in phases_of_series(session.series)}
+    """What a booked session asks of a day: its own lengths, the chair that its treatment asks for, stated wishes."""
     marks = (session.start, session.infuse_start, session.recover_start, session.end, session.turnover_end)
     prepare, infuse, recover, turnover = (-(-(b - a) // SLOT) for a, b in pairwise(marks))
     hands_on = -(-(session.hands_on_until - session.start) // SLOT)
-    chair = phases[session.phase].chair if session.phase in phases else None
-    kinds, features = (chair.kinds, chair.features) if chair else (frozenset(), frozenset())
-    return Need(prepare, infuse, recover, turnover, hands_on, session.acuity, kinds, features)
+    seat = (frozenset(session.chair_kinds), frozenset(session.chair_features), session.wished_chair_kind or None)
+    wished = None if session.wished_provider_id is None else str(session.wished_provider_id)
+    return Need(prepare, infuse, recover, turnover, hands_on, session.acuity, *seat, wished)
 
 
 def _days(

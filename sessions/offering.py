@@ -220,10 +220,9 @@ def _series_for(
     first = max(entry.earliest, local_date(now, zone))
     wishes = planner.Wishes(first, entry.latest + _length(entry) * DAY, time_windows=_windows(entry))
     seen = [
-        replace(
-            day,
-            patient_free=day.patient_free & free_slots(entry.patient_id, day, ()),
-            from_slot=max(day.from_slot, min(day.slots, -((day.first_instant - earliest) // SLOT))),
+        day.seen_by(
+            day.patient_free & free_slots(entry.patient_id, day, ()),
+            max(day.from_slot, min(day.slots, -((day.first_instant - earliest) // SLOT))),
         )
         for day in days.values()
     ]

@@ -136,7 +136,7 @@ def move_to(
         return False
     check_cut_off(session, actor, now) if moved and actor is not None else None
     session.save()
-    kind = "rescheduled" if moved else "reassigned"
+    kind = "rescheduled" if moved else "laid_anew"
     events.record(session, kind, actor, now, before=before, reason=reason, system=system)
     return True
 

@@ -335,7 +335,7 @@ def _changes(world: World) -> None:
         "replaced_disruption": str(_replaced(absent(clinic.nurses[0], 124)).pk),
     }
     session = Session.objects.select_related("series__protocol", "site").get(pk=world.ids["booked"])
-    wish = {"earliest": world.day(-2).date(), "latest": world.day(4).date()}
+    wish: dict[str, Any] = {"earliest": world.day(-2).date(), "latest": world.day(4).date()}
     entry = waitlist.enter(clinic.patient, manager, now, session=session, **wish)
     start = world.day(0, hours=-1)
     offer = Offer.objects.create(

@@ -110,7 +110,7 @@ def test_a_draft_changes_nothing_and_applied_it_is_whole(clinic: Clinic, client:
     sound(client, clinic)
     assert not Session.objects.filter(nurse=clinic.nurses[0], start__date=kept.start.date()).exists()
     kinds = {str(event.session_id): event.kind for event in SessionEvent.objects.all()}
-    assert kinds == {str(kept.pk): "reassigned", str(busy.pk): "rescheduled"}
+    assert kinds == {str(kept.pk): "laid_anew", str(busy.pk): "rescheduled"}
     assert {event.after["disruption"] for event in SessionEvent.objects.all()} == {draft["id"]}
     twice = verb(client, draft, "apply")
     assert (twice.status_code, twice.json()["code"]) == (409, "already_done")

@@ -193,7 +193,7 @@ def test_offers_rest_keep_their_lead_and_are_few_a_day(clinic: Clinic, desk: API
 def test_only_what_keeps_the_spacing_is_offered(clinic: Clinic, desk: APIClient) -> None:
     three = make_protocol(clinic.organization, clinic.users[Role.PRESCRIBER], phase(sessions=3))
     series = clinic.series(make_patient(clinic.site), three)
-    people = {"chair": clinic.recliners[0], "nurse": clinic.nurses[0], "prescriber": clinic.prescriber}
+    people: dict[str, Any] = {"chair": clinic.recliners[0], "nurse": clinic.nurses[0], "prescriber": clinic.prescriber}
     rows = [make_session(series, at("10:00", days), **people) for days in (-3, 1, 4)]
     wait(desk, rows[1], -3, 4)
     tick()
