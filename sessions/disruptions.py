@@ -13,8 +13,9 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from accounts import clock
-from accounts.models import Patient
-from accounts.refusals import Conflict, RuleBroken, require_version
+from accounts.models import Patient, Role
+from accounts.refusals import Conflict, Forbidden, RuleBroken, require_version
+from accounts.rights import holds
 from scheduler.changes import lock_site
 from scheduler.models import ChairClosure, SiteClosure, TimeOff
 from scheduler.planner import check_spacing
@@ -134,6 +135,23 @@ def check_can_be_applied(disruption: Disruption) -> None:
         raise Conflict("already_done", "This has been applied already.", by=str(disruption.applied_by_id), at=at)
     if disruption.status == DisruptionStatus.UNDONE:
         raise Conflict("undone", "This was applied and undone; draft it anew.")
+
+
+def may_record(disruption: Disruption, actor: User) -> bool:
+    """Whether the absence is the person's own, recorded already, or theirs to record as a manager."""
+    recorded = disruption.time_off_id or disruption.chair_closure_id or disruption.site_closure_id
+    own = disruption.provider is not None and disruption.provider.user_id == actor.pk
+    return bool(holds(actor, Role.MANAGER) or recorded or own)
+
+
+def check_may_record(disruption: Disruption, actor: User) -> None:
+    """Refuse to apply or undo the absence of another to whoever is no manager; what is recorded is only mended.
+
+    Raises:
+        Forbidden: `not_your_hours`.
+    """
+    if not may_record(disruption, actor):
+        raise Forbidden("not_your_hours", "You may record only your own absence; a manager records others.")
 
 
 def apply(disruption: Disruption, actor: User, now: datetime, expected: Versions = None) -> Disruption:

@@ -29,6 +29,8 @@ STAFF: Final[tuple[Place, ...]] = (
     Place("web:desk", _("Arrivals"), "arrived", "sessions.arrive"),
     Place("web:patients", _("Patients"), "person", "patients.list"),
     Place("web:alerts", _("Alerts"), "bell", "alerts.list"),
+    Place("web:disruptions", _("Disruptions"), "swap", "disruptions.list"),
+    Place("web:waitlist", _("Waitlist"), "clock", "waitlist-entries.list"),
 )
 PATIENTS: Final[tuple[Place, ...]] = (
     Place("web:visits", _("My visits"), "calendar", "series.list"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-import accounts.http.records  # noqa: F401  (names `record_id`, a part of an address)
-from web import alerts, booking, desk, moving, patients, signing_in, views, visits
+from web import F401, a, accounts, address, alerts, an, booking, desk, disruptions, from, http, moving, names, noqa, of, part, patients, record_id, records, signing_in, views, visits, waiting, web
 
 app_name = "web"
 
@@ -29,6 +28,13 @@ urlpatterns = [
     path("patients/<record_id:patient>/", patients.patient, name="patient"),
     path("alerts/", alerts.inbox, name="alerts"),
     path("alerts/<record_id:alert>/take/", alerts.take, name="take-alert"),
+    path("disruptions/", disruptions.overview, name="disruptions"),
+    path("disruptions/<record_id:disruption>/", disruptions.disruption, name="disruption"),
+    path("disruptions/<record_id:disruption>/apply/", disruptions.apply, name="apply-disruption"),
+    path("disruptions/<record_id:disruption>/undo/", disruptions.undo, name="undo-disruption"),
+    path("waitlist/", waiting.overview, name="waitlist"),
+    path("offers/<record_id:offer>/accept/", waiting.accept, name="accept-offer"),
+    path("offers/<record_id:offer>/decline/", waiting.decline, name="decline-offer"),
     path("visits/", visits.overview, name="visits"),
     path("series/<record_id:series>/", visits.series, name="series"),
     path("sessions/<record_id:session>/confirm/", visits.confirm, name="confirm"),

@@ -20,14 +20,11 @@ from accounts.http.views import (
     RecordViewSet,
     RemoveRecord,
 )
-from accounts.models import Role
-from accounts.refusals import Forbidden
-from accounts.rights import holds
 from sessions import disruptions, waitlist
 from sessions.api import change_serializers as shapes
 from sessions.api import examples, filters
 from sessions.api.serializers import NothingSerializer
-from sessions.models import Disruption, DisruptionItem, DisruptionKind, Offer, WaitlistEntry
+from sessions.models import Disruption, DisruptionItem, Offer, WaitlistEntry
 from sessions.queries import visible_disruptions, visible_entries, visible_offers
 
 if TYPE_CHECKING:
@@ -60,15 +57,8 @@ class DisruptionViewSet(CreateRecord, ListRecords, ReadRecord, RecordViewSet):
     def _check_right(self, request: Request) -> None:
         """Who may not record an absence may not apply its draft either; one that is recorded is only mended."""
         super()._check_right(request)
-        found: Disruption | None = self.record
-        if found is None or request.method in SAFE_METHODS or holds(self.user, Role.MANAGER):
-            return
-        recorded = found.time_off_id or found.chair_closure_id or found.site_closure_id
-        own = (
-            found.kind == DisruptionKind.PROVIDER_ABSENCE and found.provider and found.provider.user_id == self.user.pk
-        )
-        if not recorded and not own:
-            raise Forbidden("not_your_hours", "You may record only your own absence; a manager records others.")
+        if self.record is not None and request.method not in SAFE_METHODS:
+            disruptions.check_may_record(self.record, self.user)
 
     def check_state(self) -> None:
         """Refuse a verb that the state forbids before its body is looked at."""

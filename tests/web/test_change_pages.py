@@ -1,0 +1,149 @@
+"""Disruptions and the waitlist on pages: drafted, applied, undone, offered and taken, by desk and by phone."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+
+from accounts import clock
+from accounts.models import AuditEntry, Role
+from scheduler.models import TimeOff
+from scheduler.walltime import instant, local_date
+from sessions.models import Disruption, Offer, Session
+from sessions.tasks import tick
+from sessions.waitlist import enter
+from tests.factories import ZONE, Clinic, make_patient, make_session
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Visitor
+
+pytestmark = pytest.mark.django_db
+CHICAGO = ZoneInfo(ZONE)
+
+
+def at(text: str, days: int = 0) -> datetime:
+    today = local_date(clock.now(), CHICAGO)
+    return instant(today + timedelta(days=14 - today.weekday() + days), time.fromisoformat(text), CHICAGO)
+
+
+def visit(clinic: Clinic, wall: str, number: int = 0) -> Session:
+    series = clinic.series(make_patient(clinic.site, given_name="Walter", family_name=f"Berg{number}"))
+    people: dict[str, Any] = {"nurse": clinic.nurses[0], "prescriber": clinic.prescriber}
+    return make_session(series, at(wall), chair=clinic.recliners[number], **people)
+
+
+def signed_in(clinic: Clinic, role: str) -> Client:
+    client = Client()
+    client.force_login(clinic.users[role])
+    return client
+
+
+def form(clinic: Clinic, **change: str) -> dict[str, str]:
+    day = at("07:00").astimezone(CHICAGO).date().isoformat()
+    values = {"what": f"provider:{clinic.nurses[0].pk}", "first_day": day, "from_time": "07:00", "last_day": day}
+    return {**values, "until_time": "19:00", "reason": "a broken arm", **change}
+
+
+def test_a_draft_is_looked_at_applied_and_undone(clinic: Clinic) -> None:
+    session = visit(clinic, "09:00")
+    manager = signed_in(clinic, Role.MANAGER)
+    made = manager.post("/disruptions/", form(clinic))
+    assert made.status_code == 302
+    page = manager.get(made["Location"]).content.decode()
+    assert "Draft, nothing is changed yet" in page
+    assert "Walter Berg0" in page
+    assert "Walter" not in made["Location"]
+    assert AuditEntry.objects.filter(action="read", patient_id=session.patient_id).exists()
+    assert TimeOff.objects.count() == 0
+    for what, status in (("apply", "applied"), ("undo", "undone")):
+        answer = manager.post(f"{made['Location']}{what}/")
+        assert answer.status_code == 302
+        assert Disruption.objects.get().status == status
+        again = manager.post(f"{made['Location']}{what}/")
+        assert again.status_code == 409
+        assert "Nothing was changed" in again.content.decode()
+
+
+def test_a_form_that_makes_no_sense_says_so(clinic: Clinic) -> None:
+    manager = signed_in(clinic, Role.MANAGER)
+    for change in ({"until_time": "06:00"}, {"what": "provider:x"}, {"first_day": ""}, {"first_day": "2020-01-01",
+                    "last_day": "2020-01-02"}):  # fmt: skip
+        answer = manager.post("/disruptions/", form(clinic, **change))
+        assert answer.status_code == 400
+    assert Disruption.objects.count() == 0
+
+
+def test_what_has_moved_on_leads_to_the_fresh_draft(clinic: Clinic) -> None:
+    session = visit(clinic, "09:00")
+    manager = signed_in(clinic, Role.MANAGER)
+    made = manager.post("/disruptions/", form(clinic))
+    Session.objects.filter(pk=session.pk).update(status="confirmed")
+    answer = manager.post(f"{made['Location']}apply/", follow=True)
+    assert "The bookings have changed" in answer.content.decode()
+    assert "Draft, nothing is changed yet" in answer.content.decode()
+    assert Disruption.objects.filter(status="draft").count() == 1
+
+
+def test_others_do_not_see_it(clinic: Clinic) -> None:
+    visit(clinic, "09:00")
+    made = signed_in(clinic, Role.MANAGER).post("/disruptions/", form(clinic))
+    assert clinic.other is not None
+    assert signed_in(clinic.other, Role.MANAGER).get(made["Location"]).status_code == 404
+    assert signed_in(clinic, Role.PATIENT).get(made["Location"]).status_code == 403
+    assert signed_in(clinic, Role.FRONT_DESK).post(f"{made['Location']}apply/").status_code == 403
+    assert signed_in(clinic, Role.FRONT_DESK).get(made["Location"]).status_code == 200
+
+
+def offered(clinic: Clinic) -> Offer:
+    session = visit(clinic, "15:00")
+    day = at("07:00").astimezone(CHICAGO).date()
+    enter(session.patient, clinic.users[Role.FRONT_DESK], clock.now(), session=session, earliest=day, latest=day)
+    clinic.site.offers_rest_from = clinic.site.offers_rest_until = time(3)
+    clinic.site.save()
+    tick()
+    return Offer.objects.get()
+
+
+def test_an_offer_is_taken_at_the_desk(clinic: Clinic) -> None:
+    offer = offered(clinic)
+    desk = signed_in(clinic, Role.FRONT_DESK)
+    page = desk.get("/waitlist/").content.decode()
+    assert "Walter Berg0" in page
+    assert "another time for visit 1" in page
+    answer = desk.post(f"/offers/{offer.pk}/accept/", follow=True)
+    assert "The old place is free again" in answer.content.decode()
+    assert Session.objects.get().start == offer.start
+    answer = desk.post(f"/offers/{offer.pk}/decline/", follow=True)
+    assert "accepted already" in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("size", [{"width": 390, "height": 844}, {"width": 1440, "height": 900}])
+def test_the_pages_fit_the_screen_and_break_no_policy(clinic: Clinic, visitor: Visitor, size: dict[str, int]) -> None:
+    for number, wall in enumerate(("09:00", "09:00", "13:00")):
+        visit_clear(clinic, wall, number)
+    offered(clinic)
+    page = visitor.as_user(clinic.users[Role.MANAGER], size)
+    page.goto(f"{visitor.url}/disruptions/")
+    day = at("07:00").astimezone(CHICAGO).date().isoformat()
+    page.get_by_label("Who or what is missing").select_option(f"provider:{clinic.nurses[0].pk}")
+    for label, value in (("First day", day), ("From", "07:00"), ("Last day", day), ("Until", "19:00")):
+        page.get_by_label(label, exact=True).fill(value)
+    page.get_by_role("button", name="Draft it").click()
+    page.get_by_role("heading", name="is away").wait_for()
+    for address in (page.url, f"{visitor.url}/waitlist/", f"{visitor.url}/disruptions/"):
+        page.goto(address)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, address
+    assert visitor.complaints == []
+
+
+def visit_clear(clinic: Clinic, wall: str, number: int) -> Session:
+    """A visit whose nurse starts nobody else at that moment."""
+    series = clinic.series(make_patient(clinic.site, given_name="Tess", family_name=f"Vance{number}"))
+    people: dict[str, Any] = {"nurse": clinic.nurses[number % 2], "prescriber": clinic.prescriber}
+    return make_session(series, at(wall), chair=clinic.recliners[number], **people)
