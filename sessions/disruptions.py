@@ -22,7 +22,7 @@ from scheduler.planner import check_spacing
 from scheduler.walltime import local_date
 from sessions import events
 from sessions.course import phases_of_series, standing_dates
-from sessions.door import as_conflict, check_constraints, lock_days, lock_sessions
+from sessions.door import CLASHES, as_conflict, check_constraints, lock_days, lock_sessions
 from sessions.drafting import Missing, draft_items, times_at
 from sessions.facts import zone_of
 from sessions.models import (
@@ -166,6 +166,11 @@ def apply(disruption: Disruption, actor: User, now: datetime, expected: Versions
             return _apply(disruption, actor, now, expected)
     except _MovedOn as moved:
         changed = moved.changed
+    except Conflict as clash:
+        # Somebody who was booked meanwhile has what the draft wanted: the fresh one knows of them.
+        if clash.code not in CLASHES:
+            raise
+        changed = []
     except (IntegrityError, OperationalError) as error:
         if as_conflict(error).code == "try_again":
             raise as_conflict(error) from error

@@ -1,0 +1,31 @@
+"""Two hands on one thing: some rounds of each race; `bin/chaos races` runs hundreds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accounts.models import Role
+from tests.factories import make_clinic
+from tests.sessions.change_races import RACES, check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rest_framework.test import APIClient
+
+ROUNDS = 12
+
+
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
+def test_one_winner_nothing_half_done_no_deadlock(
+    committed: None, api: Callable[[Any], APIClient], postgres_log: Callable[[], str], race: Any
+) -> None:
+    clinic = make_clinic()
+    one, two = api(clinic.users[Role.MANAGER]), api(clinic.users[Role.MANAGER])
+    # Not on Sundays, and each round on days of its own.
+    for number in range(ROUNDS):
+        answers = race(clinic, one, two, 7 * (number // 2) + 3 * (number % 2))
+        check(one, clinic, answers)
+    assert "deadlock" not in postgres_log()
