@@ -204,7 +204,7 @@ class WaitlistEntrySerializer(StrictModelSerializer):
         return attrs
 
 
-class OfferSerializer(StrictModelSerializer):
+class WaitlistOfferSerializer(StrictModelSerializer):
     """One place offered to one person. It holds nothing: the first to accept has the place."""
 
     class Meta:

@@ -143,7 +143,7 @@ class OfferViewSet(ListRecords, ReadRecord, PatientRecords):
     """Free places offered to people on the waitlist."""
 
     model = Offer
-    serializer_class = shapes.OfferSerializer
+    serializer_class = shapes.WaitlistOfferSerializer
     filterset_class = filters.OfferFilters
     versioned = True
 
@@ -155,14 +155,14 @@ class OfferViewSet(ListRecords, ReadRecord, PatientRecords):
         """Refuse an answer to what is no longer open before the body is looked at."""
         waitlist.check_is_open(self.record, clock.now())
 
-    @extend_schema(request=NothingSerializer, responses=shapes.OfferSerializer)
+    @extend_schema(request=NothingSerializer, responses=shapes.WaitlistOfferSerializer)
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, **kwargs: Any) -> Response:
         """Take the place; the old one is free in the same moment."""
         self.body(NothingSerializer)
         return self.show(waitlist.accept(self.record, self.user, clock.now(), self.expected))
 
-    @extend_schema(request=NothingSerializer, responses=shapes.OfferSerializer)
+    @extend_schema(request=NothingSerializer, responses=shapes.WaitlistOfferSerializer)
     @action(detail=True, methods=["post"])
     def decline(self, request: Request, **kwargs: Any) -> Response:
         """Leave the place to others; the wish goes on waiting."""
