@@ -16,7 +16,10 @@ from benchmarks.common import percentile, say, spread, tell
 from scheduler import treatment
 from scheduler.facts import ChairFacts, Day, StaffFacts, Taken
 from scheduler.planner import Wishes, plan
+from scheduler.reasons import why_not
+from scheduler.relaxations import relaxations
 from scheduler.slots import bits, mask, runs
+from scheduler.suppose import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +50,31 @@ def main(quick: bool) -> None:
     visits = treatment.visits(treatment.parse_phases(PHASES))
     say(f"{CHAIRS} chairs, {NURSES + PRESCRIBERS} providers, {DAYS} days, six sessions; {rounds} rounds")
     for size in sizes:
-        _measure(f"{size:,} sessions there", site_days(size), visits, rounds)
+        days = site_days(size)
+        _measure(f"{size:,} sessions there", days, visits, rounds)
+        _measure_why_not(f"{size:,} sessions there", days, visits, rounds)
+
+
+def _measure_why_not(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds: int) -> None:
+    """Reasons and relaxations for requests that have no plan in the first half of the days, from fresh days."""
+    half = replace(WISHES, latest=MONDAY + timedelta(days=DAYS // 2))
+    asked = {
+        "on Tuesdays only": replace(half, weekdays=frozenset({1})),
+        "within 100 minutes of the day": replace(half, time_windows=((540, 640),)),
+        "within nine days": replace(half, latest=MONDAY + timedelta(days=8)),
+        "all of these": Wishes(MONDAY, MONDAY + timedelta(days=8), frozenset({1}), ((540, 640),)),
+    }
+    say(f"\n{name}: no plan, reasons and relaxations, target: p99 at most 300 ms")
+    for what, wishes in asked.items():
+        took = []
+        for _ in range(rounds):
+            question = Question(visits, [replace(day) for day in days], wishes)
+            begin = time.perf_counter()
+            if not why_not(question):
+                raise SystemExit(f"{what}: there is a plan")
+            relaxations(question)
+            took.append((time.perf_counter() - begin) * 1000)
+        say(f"  {what:30} p50 {percentile(took, 0.5):,.1f} ms, p99 {percentile(took, 0.99):,.1f} ms")
 
 
 def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds: int) -> None:
