@@ -18,7 +18,6 @@ __all__ = [
     "ChairFacts",
     "Day",
     "Need",
-    "Parts",
     "Place",
     "Placement",
     "Refusal",
@@ -28,10 +27,10 @@ __all__ = [
     "bits",
     "can_keep",
     "mask",
-    "parts",
     "place",
     "ranked",
     "starts",
+    "timely",
 ]
 
 # A start in the last hour in which one is possible at all leaves no room for what runs late.
@@ -76,35 +75,17 @@ class Refusal:
     detail: str
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The starts that each resource alone would allow: hours, clock, patient, chairs, nurses, prescribers."""
-
-    open: int
-    ahead: int
-    patient: int
-    chair: int
-    nurse: int
-    prescriber: int
-
-
-def parts(day: Day, need: Need) -> Parts:
-    """The starts that each resource alone may allow: none that is missing here could be laid."""
+def timely(day: Day, need: Need) -> int:
+    """The starts that the clock leaves: on the grid, within hours with the turnover, not past, the patient free."""
     load = day.load
-    return Parts(
-        open=runs(load.open, need.sitting) & load.marks,
-        ahead=load.all >> day.from_slot << day.from_slot,
-        patient=runs(day.patient_free & load.all, need.stay),
-        chair=load.chair_starts(need),
-        nurse=load.nurse_starts(need),
-        prescriber=load.prescriber_starts(need),
-    )
+    ahead = load.all >> day.from_slot << day.from_slot
+    return runs(load.open, need.sitting) & load.marks & ahead & runs(day.patient_free & load.all, need.stay)
 
 
 def starts(day: Day, need: Need) -> int:
     """A set of slots that holds every start for which `place` finds a Placement, and few others: sums, not layings."""
-    each = parts(day, need)
-    return each.open & each.ahead & each.patient & each.chair & each.nurse & each.prescriber
+    load = day.load
+    return timely(day, need) & load.chair_starts(need) & load.nurse_starts(need) & load.prescriber_starts(need)
 
 
 def ranked(day: Day, need: Need, within: int) -> list[tuple[int, int, int]]:

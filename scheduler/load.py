@@ -28,13 +28,26 @@ class Load:
         self.marks = grid_marks(day.wall)
         self.open, self.taken = day.open & self.all, day.taken
         self.doctors_known = frozenset(each.id for each in day.prescribers)
-        chairs = [Resource(c.id, c.free & self.all, 1, None, (c.kind, c.features)) for c in day.chairs]
-        self.seats = Pool(chairs, map(self.seat, day.taken), self.all, _seat_fits)
-        self.carers = Pool(self._staff(day.nurses), map(self.carer, day.taken), self.all, _person_fits)
-        doctors = [each._replace(max_points=None) for each in self._staff(day.prescribers)]
-        self.doctors = Pool(doctors, map(self.doctor, day.taken), self.all, _person_fits)
+        self._chairs, self._nurses, self._prescribers = day.chairs, day.nurses, day.prescribers
         self.kept: dict[object, tuple[int, int]] = {}
         self.sets: dict[object, int] = {}
+
+    @cached_property
+    def seats(self) -> Pool:
+        """The chairs. Each pool is made when somebody asks for it: often the clock alone says no."""
+        chairs = [Resource(c.id, c.free & self.all, 1, None, (c.kind, c.features)) for c in self._chairs]
+        return Pool(chairs, map(self.seat, self.taken), self.all, _seat_fits)
+
+    @cached_property
+    def carers(self) -> Pool:
+        """The nurses."""
+        return Pool(self._staff(self._nurses), map(self.carer, self.taken), self.all, _person_fits)
+
+    @cached_property
+    def doctors(self) -> Pool:
+        """The prescribers, of whom no points are asked."""
+        staff = [each._replace(max_points=None) for each in self._staff(self._prescribers)]
+        return Pool(staff, map(self.doctor, self.taken), self.all, _person_fits)
 
     def _staff(self, staff: Sequence[StaffFacts]) -> list[Resource]:
         return [Resource(each.id, each.on_duty & self.all, each.capacity, each.max_acuity, ()) for each in staff]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scheduler.day import Parts, parts
+from scheduler.day import timely
 from scheduler.facts import ChairFacts, Day, Need, StaffFacts
 from scheduler.phases import KINDS, ChairNeed
 from scheduler.planner import plan
@@ -31,6 +31,11 @@ ANY_GAP = 10_000
 # Rules on a session's day, on the days between sessions, and on the whole request.
 DAY_RULES = ("patient_busy", "closures", "opening_hours", "chair_need", "chairs", "nurses", "prescribers", "bookings")
 SPACING_RULES = ("max_gap", "window", "span", "min_gap")
+_RESOURCES = {
+    "chairs": {"chairs", "one_chair"},
+    "nurses": {"nurses", "one_nurse"},
+    "prescribers": {"prescribers", "one_prescriber"},
+}
 WISH_RULES = ("chair_kind", "provider", "time_windows", "weekdays", "earliest_date", "latest_date")
 
 
@@ -104,7 +109,7 @@ class Question:
         self.prescribers = {person.id for day in known for person in day.prescribers}
         self.by_weekday = [self._set(day for day in known if day.date.weekday() == n) for n in range(7)]
         self.variants: dict[tuple[int, frozenset[str]], Day] = {}
-        self.parts: dict[tuple[int, frozenset[str], Need], Parts] = {}
+        self.by_resource: dict[tuple[str, int, frozenset[str], Need], int] = {}
         self.hopeful: dict[_View, tuple[int, int]] = {}
         self.sure: dict[tuple[_View, int], bool] = {}
 
@@ -222,23 +227,31 @@ class Question:
         return self.variants[number, changes]
 
     def _may(self, view: _View, number: int) -> bool:
-        """Whether some start is left by each resource by itself, as far as its rule holds."""
-        if ("no_closure", None) in view.more:
-            view = replace(view, lifted=view.lifted | {"closures"})
-        day, need = self._variant(number, view.lifted), view.need
-        key = (number, view.lifted & {"opening_hours", "closures", "bookings"}, need)
-        if key not in self.parts:
-            self.parts[key] = parts(day, need)
-        alone, whole = self.parts[key], (1 << day.slots) - 1
+        """Whether some start is left by the clock and by each resource by itself, as far as its rule holds."""
+        need, free = view.need, view.lifted | {code for code, _ in view.more}
+        day = self._variant(number, free | {"closures"} if "no_closure" in free else free)
+        if "patient_busy" in free:
+            day = replace(day, patient_free=(1 << day.slots) - 1)
+        starts = timely(day, need) & permitted(day, need, Wishes(day.date, day.date, None, view.windows))
         # Whoever comes besides may free others: then the sums say nothing, and the planner has to be asked.
-        free = view.lifted | {code for code, _ in view.more}
-        some = whole if any(serves(need, kind) for kind in KINDS) else 0
-        chair = some if free & {"chairs", "one_chair"} else alone.chair
-        nurse = whole if free & {"nurses", "one_nurse"} else alone.nurse
-        prescriber = whole if free & {"prescribers", "one_prescriber"} else alone.prescriber
-        patient = whole if "patient_busy" in free else alone.patient
-        starts = alone.open & alone.ahead & patient & chair & nurse & prescriber
-        return bool(starts and starts & permitted(day, need, Wishes(day.date, day.date, None, view.windows)))
+        if free & {"chairs", "one_chair"} and not any(serves(need, kind) for kind in KINDS):
+            return False
+        for name, codes in _RESOURCES.items():
+            if starts and not free & codes:
+                starts &= self._starts_by(name, number, free & {"bookings"}, need)
+        return bool(starts)
+
+    def _starts_by(self, name: str, number: int, lifted: frozenset[str], need: Need) -> int:
+        """The starts that one resource may allow; hours do not matter to it."""
+        key = (name, number, lifted, need)
+        if key not in self.by_resource:
+            load = self._variant(number, lifted).load
+            self.by_resource[key] = {
+                "chairs": load.chair_starts,
+                "nurses": load.nurse_starts,
+                "prescribers": load.prescriber_starts,
+            }[name](need)
+        return self.by_resource[key]
 
     def _whole(self, view: _View, number: int) -> Day:
         """The day of a view: always free chairs and people for rules that do not hold, and what is there besides."""
