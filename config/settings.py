@@ -146,8 +146,12 @@ SMS_URL = env("SMS_URL", default="")
 # clinic's policy, to be reviewed by each clinic.
 QUIET_HOURS = (env("QUIET_FROM", default="20:00"), env("QUIET_UNTIL", default="09:00"))
 # Without a recorded consent: what the exemption for health care allows (FCC 2015). With it: a guard against a fault.
-TEXTS_WITHOUT_CONSENT = {"day": 1, "week": 3}
-TEXTS_AT_MOST = {"day": 5, "week": 20}
+# To one number, by its owner's days; a day's cap of 0 switches both off.
+TEXTS_WITHOUT_CONSENT = {
+    "day": env.int("TEXTS_A_DAY_WITHOUT_CONSENT", default=1),
+    "week": env.int("TEXTS_A_WEEK_WITHOUT_CONSENT", default=3),
+}
+TEXTS_AT_MOST = {"day": env.int("TEXTS_A_DAY", default=5), "week": env.int("TEXTS_A_WEEK", default=20)}
 
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "accounts.http.problems.handle",

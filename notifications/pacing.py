@@ -39,6 +39,8 @@ def not_before(message: Message, now: datetime) -> tuple[datetime, str] | None:
 
 def _after_caps(patient: Patient, zone: ZoneInfo, now: datetime) -> datetime:
     caps = settings.TEXTS_AT_MOST if patient.texting_consent else settings.TEXTS_WITHOUT_CONSENT
+    if not caps["day"]:
+        return now
     return wishes.after_caps(now, texts_to(patient.phone, now), zone, caps["day"], caps["week"])
 
 

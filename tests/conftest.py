@@ -52,9 +52,11 @@ def start_servers() -> None:
 # Here and not in a hook, since test modules import models: settings are read once, and need the servers' addresses.
 os.environ.setdefault("SECRET_KEY", "for-tests-only-" + "x" * 50)
 os.environ.setdefault("ENVIRONMENT", "development")
-# Tests of texts run at any hour; those of quiet hours set their own.
-os.environ.setdefault("QUIET_FROM", "00:00")
-os.environ.setdefault("QUIET_UNTIL", "00:00")
+# Tests of texts run at any hour and send as many as they like; those of quiet hours and caps set their own.
+for _wish in ("QUIET_FROM", "QUIET_UNTIL"):
+    os.environ.setdefault(_wish, "00:00")
+for _wish in ("TEXTS_A_DAY", "TEXTS_A_DAY_WITHOUT_CONSENT"):
+    os.environ.setdefault(_wish, "0")
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 start_servers()
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):

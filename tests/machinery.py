@@ -50,6 +50,9 @@ class Machinery:
             "TICK_SECONDS": "0.5",
             "CLOCK_SECONDS": "0.2",
             "CONN_MAX_AGE": "0",
+            # All texts go to one number, at whatever hour it is.
+            **dict.fromkeys(("QUIET_FROM", "QUIET_UNTIL"), "00:00"),
+            **dict.fromkeys(("TEXTS_A_DAY", "TEXTS_A_DAY_WITHOUT_CONSENT"), "0"),
             **environment,
         }
         self._log = folder / "log"

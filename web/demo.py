@@ -220,7 +220,7 @@ def _answers(code: str, visits: int) -> dict[str, int]:
     for number, item in enumerate(instruments.INSTRUMENTS[code].items):
         worst = max(option.value for option in item.options)
         level = max(0, round(worst * 0.6) - visits // 2 - number % 2)
-        answers[item.id] = 0 if item.id == "phq9_9" else level
+        answers[item.id] = 0 if item.id in {"phq9_9", "dissociation"} else level
     return answers
 
 

@@ -175,8 +175,14 @@ def test_a_text_that_is_late_waits_at_the_hand_over_and_costs_no_try(
 @pytest.mark.django_db
 @pytest.mark.parametrize(("consent", "sent"), [(None, 1), (True, 2), (False, 0)])
 def test_without_consent_there_is_one_text_a_day(
-    clinic: Clinic, carrier: Carrier, api: Callable[[Any], APIClient], consent: bool | None, sent: int
+    clinic: Clinic,
+    settings: Settings,
+    carrier: Carrier,
+    api: Callable[[Any], APIClient],
+    consent: bool | None,
+    sent: int,
 ) -> None:
+    settings.TEXTS_WITHOUT_CONSENT, settings.TEXTS_AT_MOST = {"day": 1, "week": 3}, {"day": 5, "week": 20}
     asked = {} if consent is None else {"texting_consent": consent, "texting_consent_at": clock.now()}
     first = visit(clinic, clock.now() + 30 * HOUR, [40], **asked)
     visit(clinic, clock.now() + 60 * HOUR, [70], **asked)
