@@ -22,7 +22,7 @@ from scheduler.pools import Claim, Pool, Resource, Use
 from scheduler.slots import at_most
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scheduler.facts import Day, Taken
 
@@ -129,9 +129,7 @@ class _State(NamedTuple):
         firm, stay = self.firm[name].plus(claim), [each for each in self.movable[name] if each not in out]
         full = self.full[name].plus(claim)
         if out:
-            full = Use(list(firm.count), list(firm.points), firm.hands)
-            for each in stay:
-                full.take(each)
+            full = Use.of(stay, firm)
         return _State(
             {**self.firm, name: firm},
             {**self.movable, name: stay},
@@ -196,19 +194,27 @@ class _Search:
         ]
         return left + [self._choices(each, then) for each in out], then
 
-    def _in_order(self, claim: Claim, options: list[Resource], state: _State) -> list[tuple[Resource, list[Claim]]]:
+    def _in_order(self, claim: Claim, options: list[Resource], state: _State) -> Iterator[tuple[Resource, list[Claim]]]:
         """The options with whom each would push out: where it stands, then nobody, then those who can go elsewhere."""
-        each = []
-        for resource in options:
-            full = state.full[resource.id]
-            free = full.takes(resource, claim)
-            out = [] if free else [one for one in state.movable[resource.id] if one.during & claim.during]
-            stands = resource.id == claim.at and (free or claim.id not in self.new)
-            stuck = sum(not self.pool.has_another(one) for one in out)
-            tight = fit(resource, full, claim) if free and not stands else (0, 0)
-            each.append(((not stands, bool(out), stuck, len(out), tight, resource.id), resource, out))
-        each.sort(key=lambda item: item[0])
-        return [(resource, out) for _, resource, out in each]
+        stands = [one for one in options if one.id == claim.at]
+        free = [one for one in options if one.id != claim.at and state.full[one.id].takes(one, claim)]
+        if stands and (claim.id not in self.new or state.full[stands[0].id].takes(stands[0], claim)):
+            yield stands[0], self._out(claim, stands[0], state)
+        free.sort(key=lambda one: (fit(one, state.full[one.id], claim), one.id))
+        yield from ((one, []) for one in free)
+        pushing = [(one, self._out(claim, one, state)) for one in options if one not in free and one not in stands]
+        if stands and claim.id in self.new and not state.full[stands[0].id].takes(stands[0], claim):
+            pushing.append((stands[0], self._out(claim, stands[0], state)))
+        pushing.sort(
+            key=lambda item: (sum(not self.pool.has_another(one) for one in item[1]), len(item[1]), item[0].id)
+        )
+        yield from pushing
+
+    def _out(self, claim: Claim, resource: Resource, state: _State) -> list[Claim]:
+        """Those to be pushed out of a resource so that a claim has room; nobody where there is room."""
+        if state.full[resource.id].takes(resource, claim):
+            return []
+        return [one for one in state.movable[resource.id] if one.during & claim.during]
 
 
 def _key(use: Use) -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -218,12 +224,11 @@ def _key(use: Use) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 def fit(resource: Resource, use: Use, claim: Claim) -> tuple[int, int]:
     """How well a free resource suits a claim, less is better: the peak beside it, then the slots idle around it."""
     peak = 0
-    while at_most(use.count, peak, claim.during) != claim.during:
+    while resource.capacity > 1 and at_most(use.count, peak, claim.during) != claim.during:
         peak += 1
     if resource.capacity > 1:
         return peak, 0
-    taken = use.count[0] if use.count else 0
-    idle = resource.free & ~taken & ~claim.during
+    idle = resource.free & ~use.busy & ~claim.during
     first, end = (claim.during & -claim.during).bit_length() - 1, claim.during.bit_length()
     below, above = ~idle & ((1 << first) - 1), ~idle >> end
     return peak, first - below.bit_length() + (above & -above).bit_length() - 1

@@ -111,7 +111,7 @@ class Load:
         seat = need.seat
         fixed, number = self.lanes(
             ("seats", seat),
-            lambda: [chair.free & ~_any(self.seats.firm[chair.id].count) for chair in self.seats.fitting(seat)],
+            lambda: [chair.free & ~self.seats.firm[chair.id].busy for chair in self.seats.fitting(seat)],
         )
         room = self.once(("seats", seat), lambda: self._room_to_sit(seat))
         return runs(room, need.sitting) & self.any_lane(runs(fixed, need.sitting), number)
@@ -183,13 +183,6 @@ class Load:
             found = (ends, begins)
             keep(self.kept, ("edges", seat), found)
         return found
-
-
-def _any(planes: list[int]) -> int:
-    found = 0
-    for plane in planes:
-        found |= plane
-    return found
 
 
 def _seat_fits(chair: Resource, asks: Hashable) -> bool:

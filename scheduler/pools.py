@@ -43,15 +43,17 @@ class Claim(NamedTuple):
 class Use:
     """What is taken of one resource: sessions and points in each slot as planes, and the hands-on slots."""
 
-    __slots__ = ("count", "hands", "points")
+    __slots__ = ("busy", "count", "hands", "points")
 
-    def __init__(self, count: list[int], points: list[int], hands: int) -> None:
-        self.count, self.points, self.hands = count, points, hands
+    def __init__(self, count: list[int], points: list[int], hands: int, busy: int) -> None:
+        self.count, self.points, self.hands, self.busy = count, points, hands, busy
 
     @classmethod
-    def of(cls, claims: Iterable[Claim]) -> Use:
-        """What these claims take together."""
-        use = cls([], [], 0)
+    def of(cls, claims: Iterable[Claim], besides: Use | None = None) -> Use:
+        """What these claims take together, and what is taken besides."""
+        use = cls([], [], 0, 0)
+        if besides is not None:
+            use = cls(list(besides.count), list(besides.points), besides.hands, besides.busy)
         for claim in claims:
             use.take(claim)
         return use
@@ -61,23 +63,31 @@ class Use:
         add(self.count, 1, claim.during)
         add(self.points, claim.points, claim.during)
         self.hands |= claim.hands
+        self.busy |= claim.during
 
     def plus(self, claim: Claim) -> Use:
         """The same and one more claim."""
-        use = Use(list(self.count), list(self.points), self.hands)
-        use.take(claim)
-        return use
+        return Use.of([claim], self)
 
     def room(self, resource: Resource, points: int, within: int) -> int:
         """The slots of `within` in which one more session of so many points fits, hands not looked at."""
-        within = at_most(self.count, resource.capacity - 1, within)
+        if resource.capacity == 1 or not within & self.busy:
+            within = within & ~self.busy if resource.capacity else 0
+        else:
+            within = at_most(self.count, resource.capacity - 1, within)
         if resource.max_points is not None:
             within = at_most(self.points, resource.max_points - points, within)
         return within
 
     def takes(self, resource: Resource, claim: Claim) -> bool:
         """Whether one more claim fits."""
+        if resource.capacity == 1 and claim.during & self.busy:
+            return False
         return not claim.hands & self.hands and self.room(resource, claim.points, claim.during) == claim.during
+
+
+NOTHING = Use([], [], 0, 0)
+NOBODY: frozenset[str] = frozenset()
 
 
 class Pool:
@@ -101,9 +111,10 @@ class Pool:
         self.nowhere: list[Claim] = []
         for claim in claims:
             self.claims.get(claim.at or "", self.nowhere).append(claim)
-        self.full = {name: Use.of(claims) for name, claims in self.claims.items()}
-        self.astray = {name: _astray(self, name) for name in self.resources}
         self._fitting: dict[Hashable, tuple[Resource, ...]] = {}
+        self._fitting_ids: dict[Hashable, frozenset[str]] = {}
+        self.full = {name: Use.of(claims) if claims else NOTHING for name, claims in self.claims.items()}
+        self.astray = {name: _astray(self, name) if some else NOBODY for name, some in self.claims.items()}
         self._options: dict[tuple[int, Hashable], tuple[Resource, ...]] = {}
         self._elsewhere: dict[str, bool] = {}
 
@@ -113,6 +124,13 @@ class Pool:
         if found is None:
             found = tuple(each for each in self.resources.values() if self.fits(each, asks))
             self._fitting[asks] = found
+        return found
+
+    def fitting_ids(self, asks: Hashable) -> frozenset[str]:
+        """Ids of the same."""
+        found = self._fitting_ids.get(asks)
+        if found is None:
+            found = self._fitting_ids[asks] = frozenset(each.id for each in self.fitting(asks))
         return found
 
     def options(self, claim: Claim) -> tuple[Resource, ...]:
@@ -137,14 +155,15 @@ class Pool:
         """Whether a standing claim stays where it is."""
         return (
             claim.pinned
-            or len(self.fitting(claim.asks)) == 1
+            or len(self.fitting_ids(claim.asks)) == 1
             or (claim.at is not None and claim.id in self.astray[claim.at])
         )
 
     @cached_property
     def firm(self) -> dict[str, Use]:
         """What of each resource no new laying can free."""
-        return {name: Use.of(filter(self.is_firm, claims)) for name, claims in self.claims.items()}
+        firm = {name: [claim for claim in claims if self.is_firm(claim)] for name, claims in self.claims.items()}
+        return {name: Use.of(claims) if claims else NOTHING for name, claims in firm.items()}
 
     @cached_property
     def movable(self) -> dict[str, list[Claim]]:
@@ -168,9 +187,14 @@ class Pool:
         count, points, hands = [], [], []
         for name, resource in self.resources.items():
             use, off = self._counted(name), self.everywhere & ~resource.free
-            count += [use.count, _times(resource.capacity, off)]
-            points += [use.points, _times(resource.max_points or 0, off)]
-            hands.append([use.hands | off])
+            if use.count:
+                count.append(use.count)
+                points.append(use.points)
+            if off:
+                count.append(_times(resource.capacity, off))
+                points.append(_times(resource.max_points or 0, off))
+            if use.hands | off:
+                hands.append([use.hands | off])
         return total(count), total(points), total(hands)
 
     def has_room(self, points: int) -> int:
@@ -205,13 +229,13 @@ class Pool:
 
     def has_room_among(self, asks: Hashable) -> int:
         """For a pool of chairs: the slots in which the fitting ones are not all needed by claims that fit no others."""
-        fitting = {each.id for each in self.fitting(asks)}
+        fitting = self.fitting_ids(asks)
         taken = []
         for name, resource in self.resources.items():
             astray, mine = self.astray[name], name in fitting
             slots = self.everywhere & ~resource.free if mine else 0
             for claim in self.claims[name]:
-                bound = mine if self.is_firm(claim) else fitting.issuperset(r.id for r in self.fitting(claim.asks))
+                bound = mine if self.is_firm(claim) else self.fitting_ids(claim.asks) <= fitting
                 if bound and claim.id not in astray:
                     slots |= claim.during
             taken.append([slots])
@@ -231,7 +255,7 @@ def _astray(pool: Pool, name: str) -> frozenset[str]:
     return frozenset(
         claim.id
         for claim in claims
-        if claim.during & wrong or claim.hands & twice or not pool.fits(resource, claim.asks)
+        if claim.during & wrong or claim.hands & twice or name not in pool.fitting_ids(claim.asks)
     )
 
 
