@@ -31,6 +31,9 @@ __all__ = [
     "plan",
 ]
 
+# Halves of a day (before noon and after), and hours: what a person may care about where days do not differ.
+PARTS = (12 * 60, 60)
+
 
 def plan(
     visits: Sequence[Visit],
@@ -47,7 +50,8 @@ def plan(
 
     The first plan is the optimum; ties go to earlier days, then earlier starts, then lower ids. Further plans differ in
     what a person cares about: each is the best of all that begin on its first day, the best first days are taken; where
-    there are too few of them, the best that begin on these days in the other half of the day (before or after noon).
+    there are too few of them, the best that begin on these days in the other half of the day (before or after noon),
+    then in other hours. No two begin on one day within the same hour.
     """
     if not visits:
         return ()
@@ -78,11 +82,16 @@ def best(search: Search, limit: int) -> list[Chain]:
 
 
 def _choose(search: Search, limit: int) -> list[Chain]:
-    """The best series of each of the best first days; where too few, those of the other half of the day too."""
+    """The best series of each of the best first days; where too few, those of other halves of the day, then hours."""
     found = search.best_by_first_day(limit)
-    if len(found) < limit:
-        halves = [search.other_half(chain) for chain in found]
-        found += sorted(chain for chain in halves if chain is not None)[: limit - len(found)]
+    firsts = list(found)
+    for minutes in PARTS:
+        more: list[Chain] = []
+        for first in firsts if len(found) < limit else ():
+            wall = search.days[first.days[0]].wall
+            used = {wall[chain.starts[0]] // minutes for chain in found if chain.days[0] == first.days[0]}
+            more += search.other_parts(first, minutes, used)
+        found += sorted(more)[: limit - len(found)]
     return found
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from scheduler.treatment import Visit
 
 MARKS = 24 * 60 // SLOT_MINUTES
-NOON = 12 * 60
 
 # The rest of a series from some session on: cost within the day terms, days, starts. Compares as ties are broken.
 _Tail = tuple[int, tuple[int, ...], tuple[int, ...]]
@@ -269,17 +268,29 @@ class Search:
         cost = Cost(deviation, same_time, day - self.wishes.earliest.toordinal(), level, fragments)
         return [Chain(cost, days, slots)]
 
-    def other_half(self, chain: Chain) -> Chain | None:
-        """The best series that begins on the same day as another one, in the other half of the day."""
+    def other_parts(self, chain: Chain, minutes: int, used: set[int]) -> list[Chain]:
+        """The best series that begins on the same day as another one in each part of it, `used` ones left out.
+
+        A part is so many minutes of the wall clock, numbered from midnight.
+        """
         day, wall = chain.days[0], self.days[chain.days[0]].wall
-        late = wall[chain.starts[0]] >= NOON
-        half = sum(1 << start for start in bits(self.starts(0, day)) if (wall[start] >= NOON) != late)
-        placings = [
-            (self.mark(wall[start]), _within(level, count), start)
-            for level, count, some in ranked(self.days[day], self.needs[0], half)
-            for start in bits(some)
-        ]
-        return next(iter(self.chain(day, chain.cost.deviation, placings)), None)
+        parts: dict[int, int] = {}
+        for start in bits(self.starts(0, day)):
+            part = wall[start] // minutes
+            parts[part] = parts.get(part, 0) | 1 << start
+        found: list[Chain] = []
+        for part, within in parts.items():
+            if part not in used:
+                ranks = ranked(self.days[day], self.needs[0], within)
+                # Where the time of day does not matter, the best start is the first of the best.
+                ranks = ranks if self.wishes.same_time_of_day else [(*ranks[0][:2], ranks[0][2] & -ranks[0][2])]
+                placings = [
+                    (self.mark(wall[start]), _within(level, count), start)
+                    for level, count, some in ranks
+                    for start in bits(some)
+                ]
+                found += self.chain(day, chain.cost.deviation, placings)
+        return found
 
 
 # Room for the sums of the lesser terms below one unit of the next, in one whole number.

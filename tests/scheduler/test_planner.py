@@ -132,10 +132,15 @@ def test_series_under_way_counts_from_the_days_that_were() -> None:
     assert check_spacing(phases, [*before, *(session.date for session in found.sessions)]) == []
 
 
-def test_choices_differ_by_first_day_and_then_by_half_of_the_day() -> None:
+def test_choices_differ_by_first_day_then_by_half_of_the_day_then_by_hour() -> None:
     days = open_days(2, 96)
     one = visits(parse_phases([short(None, 1)]))
-    found = plan(one, days, wishes(days), limit=10)
+    many = plan(one, days, wishes(days), limit=10)
+    hours = [(item.sessions[0].date, days[0].wall[item.sessions[0].start] // 60) for item in many]
+    assert len(set(hours)) == 10
+    assert {item.sessions[0].start % 12 for item in many} == {0}
+    found = plan(one, days, wishes(days), limit=4)
+    assert set(found) <= set(many)
     assert [(dates(item)[0], item.sessions[0].start >= 48) for item in found] == [
         (0, False),
         (0, True),
@@ -282,7 +287,9 @@ def test_plan_is_the_best_of_all_choices(seed: int) -> None:
     assert bool(found) == (truth is not None)
     for item in found:
         check_everything(item, phases, days, wished, before)
-    assert len({(item.sessions[0].date, item.sessions[0].start) for item in found}) == len(found)
+    walls = {on.date: on.wall for on in days}
+    firsts = [item.sessions[0] for item in found]
+    assert len({(first.date, walls[first.date][first.start] // 60) for first in firsts}) == len(found)
     assert [item.score for item in found] == sorted(item.score for item in found)
     if truth is not None:
         cost, on, slots = truth
