@@ -74,6 +74,7 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "sessions.reschedule": BOOKERS | {PATIENT},
     "sessions.cancel": BOOKERS | {PATIENT},
     "board.list": READERS,
+    "reports.utilisation": frozenset({MANAGER, PRESCRIBER, AUDITOR}),
     "sessions.day": CARE | {AUDITOR, PATIENT},
     # What the patient says beforehand, in their own form or to whoever takes it down.
     "sessions.preparation": BOOKERS | {PATIENT},

@@ -252,9 +252,14 @@ def _alerts(
     elif late >= settings.LATE_FROM_MINUTES:
         yield _reaching("notice", "running_late", visit, visits, day, f"Ends {late} min later than planned.")
     if step is not None and step.what == "start" and step.waits_for and now >= row.infuse_start:
-        yield Alert("overdue", "gates_open", row, row.infuse_start, "The start waits for what is still open.")
+        yield Alert("overdue", "gates_open", row, row.infuse_start, f"The start waits for {named(step.waits_for)}.")
     if row.status in UNDER_WAY and now >= visit.session.end + settings.FORGOTTEN_AFTER_MINUTES * MINUTE:
         yield _forgotten(row)
+
+
+def named(gates_: tuple[str, ...]) -> str:
+    """Gates as words."""
+    return ", ".join(gate.replace("_", " ") for gate in gates_)
 
 
 def _of_readings(

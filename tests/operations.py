@@ -356,6 +356,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "availability/?site={site}&from=2027-01-04&until=2027-01-05",
         "availability.list",
     ),
+    Operation("GET", "reports/utilisation/?site={site}&from=2027-01-04&until=2027-01-31", "reports.utilisation"),
     Operation("GET", "board/?site={site}&date=2027-01-04", "board.list"),
     *records("orders", order, one="order"),
     Operation("POST", "plans/", "plans.create", plans),

@@ -204,6 +204,7 @@ FILTERED = {
 def filters() -> list[Any]:
     """(operation, query parameter) for each that names a record."""
     found = [("GET availability/?site={site}&from=2027-01-04&until=2027-01-05", "site")]
+    found.append(("GET reports/utilisation/?site={site}&from=2027-01-04&until=2027-01-31", "site"))
     found.append(("GET board/?site={site}&date=2027-01-04", "site"))
     found.append(("GET follow-ups/trend/?patient={patient}&instrument=PEG", "patient"))
     views = routes()

@@ -31,6 +31,7 @@ STAFF: Final[tuple[Place, ...]] = (
     Place("web:alerts", _("Alerts"), "bell", "alerts.list"),
     Place("web:disruptions", _("Disruptions"), "swap", "disruptions.list"),
     Place("web:waitlist", _("Waitlist"), "clock", "waitlist-entries.list"),
+    Place("web:board", _("Today"), "board", "board.list"),
 )
 PATIENTS: Final[tuple[Place, ...]] = (
     Place("web:visits", _("My visits"), "calendar", "series.list"),

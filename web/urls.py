@@ -5,7 +5,20 @@ from __future__ import annotations
 from django.urls import path
 
 import accounts.http.records  # noqa: F401  (names `record_id`, a part of an address)
-from web import alerts, booking, desk, disruptions, moving, patients, signing_in, views, visits, waiting
+from web import (
+    alerts,
+    board,
+    booking,
+    day_sheet,
+    desk,
+    disruptions,
+    moving,
+    patients,
+    signing_in,
+    views,
+    visits,
+    waiting,
+)
 
 app_name = "web"
 
@@ -17,6 +30,10 @@ urlpatterns = [
     path("sign-in/link/<str:token>/", signing_in.open_link, name="open-link"),
     path("sign-out/", signing_in.sign_out, name="sign-out"),
     path("check-in/<str:token>/", views.check_in, name="check-in"),
+    path("board/", board.board, name="board"),
+    path("board/now/", board.board_now, name="board-now"),
+    path("day-sheet/", day_sheet.page_of, name="day-sheet"),
+    path("day-sheet.csv", day_sheet.table_of, name="day-sheet-csv"),
     path("book/", booking.start, name="book"),
     path("patients/<record_id:patient>/book/", booking.wishes, name="wishes"),
     path("plans/<record_id:plan>/", booking.plan, name="plan"),

@@ -8,6 +8,7 @@ from accounts.http.views import RecordRouter
 from sessions.api import change_views, views
 from sessions.api.availability import AvailabilityView
 from sessions.api.board import BoardView
+from sessions.api.reports import UtilisationView
 
 router = RecordRouter()
 router.register("orders", views.OrderViewSet, basename="orders")
@@ -21,5 +22,6 @@ router.register("disruptions", change_views.DisruptionViewSet, basename="disrupt
 urlpatterns = [
     path("availability/", AvailabilityView.as_view(), name="availability"),
     path("board/", BoardView.as_view(), name="board"),
+    path("reports/utilisation/", UtilisationView.as_view(), name="utilisation"),
     *router.urls,
 ]
