@@ -12,6 +12,7 @@ from benchmarks.common import say, servers
 
 NAMES = {
     "api": "reads by HTTP, beside an empty view",
+    "board": "the board of a day of 60 visits with 10 open pages, beside an empty view",
     "booking": "series booked by HTTP, beside raw SQL that inserts as many rows",
     "levelling": "a simulated year booked with the objective, beside first-fit",
     "planner": "the pure planner, its facts and `POST plans/`, beside bare bit sets, a bare search and an empty view",

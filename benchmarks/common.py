@@ -179,8 +179,10 @@ class _Client(asyncio.Protocol):
         self.received += data
         head, mark, body = self.received.partition(b"\r\n\r\n")
         length = LENGTH.search(head)
-        # Without a length, gunicorn sends chunks, the last one empty.
-        if not mark or not (len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")):
+        # Without a length, gunicorn sends chunks, the last one empty; "not modified" has no body at all.
+        if head[9:12] == b"304" and mark:
+            body, length = b"", None
+        elif not mark or not (len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")):
             return
         self.outcome.milliseconds.append((time.perf_counter() - self.begin) * 1000)
         status = int(head[9:12])

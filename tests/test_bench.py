@@ -27,7 +27,7 @@ def headings(told: str) -> list[str]:
 
 
 def test_without_a_name_it_lists_them() -> None:
-    assert [line.split()[0] for line in bench().splitlines()] == ["api", "booking", "levelling", "planner"]
+    assert [line.split()[0] for line in bench().splitlines()] == ["api", "board", "booking", "levelling", "planner"]
 
 
 def test_an_unknown_name_is_refused() -> None:
@@ -49,6 +49,14 @@ def test_api() -> None:
     told = bench("api", "--quick")
     names = ["middleware alone", "one session", "list of 50"]
     assert headings(told) == [f"{name} beside an empty view" for name in names]
+
+
+@pytest.mark.timeout(600)
+def test_board() -> None:
+    told = bench("board", "--quick")
+    assert headings(told) == ["whole board beside an empty view", "nothing new beside an empty view"]
+    assert "60 visits in 20 chairs, 10 open pages" in told
+    assert re.search(r"queries: whole board \d+, of which \d+ read the day", told)
 
 
 @pytest.mark.timeout(600)

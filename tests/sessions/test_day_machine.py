@@ -56,12 +56,15 @@ class Day(RuleBasedStateMachine):
     What is open is kept beside, by a reading of its own.
     """
 
+    clinic: Clinic
+    days = 0
+
     @initialize(asked=st.sets(st.sampled_from(range(5)), min_size=1), arrived=st.booleans())
     def book(self, asked: set[int], arrived: bool) -> None:
         self.said: dict[str, tuple[str, str]] = {}
         self.infused: datetime | None = None
         self.passed: dict[str, set[str]] = {}
-        self.clinic = make_clinic()
+        type(self).days += 1
         self.asked = {NAMES[place] for place in asked}
         protocol = make_protocol(
             self.clinic.organization,
@@ -69,7 +72,7 @@ class Day(RuleBasedStateMachine):
             gates=[GATES[place] for place in sorted(asked)],
             discharge=RULES,
         )
-        self.session = self.clinic.session(noon(3), series=self.clinic.series(self.clinic.patient, protocol))
+        self.session = self.clinic.session(noon(3 + self.days), series=self.clinic.series(protocol=protocol))
         self.now = self.session.start
         if arrived:
             self.arrive()
@@ -165,10 +168,11 @@ class Day(RuleBasedStateMachine):
 
 
 def test_no_path_leads_past_an_open_gate(db: None) -> None:
+    Day.clinic = make_clinic()
     run_state_machine_as_test(
         Day,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=20,
             deadline=None,
             phases=[Phase.generate],
