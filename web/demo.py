@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
@@ -30,6 +31,9 @@ from sessions.facts import zone_of
 from sessions.models import Series, Session
 from sessions.observation import record_vitals
 from sessions.orders import prescribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 NAME: Final = "Lakeshore Pain Clinic"
 PASSWORD: Final = "demo-demo-demo"  # noqa: S105  (printed at every start, and only in development)
@@ -69,12 +73,19 @@ PATIENTS: Final = (
     ("Miguel", "Santos", date(1984, 3, 3), "KET-PTSD", -8),
     ("Hana", "Kimura", date(1972, 12, 19), "IFX-IND", -20),
     ("Walter", "Brandt", date(1948, 6, 27), "FE-NDD", -4),
+    # Daily ones, so that today's board is never empty on a weekday.
+    ("Nora", "Quist", date(1959, 12, 3), "KET-CRPS", -5),
+    ("Amir", "Daoud", date(1974, 4, 21), "KET-CRPS", -2),
+    ("Ines", "Moreau", date(1987, 6, 8), "KET-NEURO", -1),
+    ("Paul", "Ekberg", date(1951, 10, 16), "KET-NEURO", 0),
+    ("Vera", "Stone", date(1992, 1, 5), "KET-PTSD", 0),
     ("Lena", "Fischer", date(1995, 2, 11), "IFX-IND", 1),
     ("Omar", "Haddad", date(1981, 8, 5), "KET-CRPS", 2),
     ("Grace", "Oduya", date(1966, 5, 17), "KET-FIBRO-L", 3),
     ("Sam", "Pruitt", date(1988, 10, 1), "KET-NEURO", 6),
 )
 AHEAD: Final = timedelta(days=75)
+READ_EVERY: Final = timedelta(minutes=10)
 READINGS: Final = (
     {"systolic": 124, "diastolic": 78, "heart_rate": 71, "spo2": 98},
     {"systolic": 136, "diastolic": 84, "heart_rate": 80, "spo2": 97},
@@ -188,22 +199,49 @@ def _series(
 
 
 def _live_through(series: Series, people: People, now: datetime) -> None:
-    """Play the sessions that lie behind us: arrived, infused, recovered, home, and most check-ins answered."""
-    asked = gates_of([series.protocol])[series.protocol_id]
-    for session in Session.objects.filter(series=series, turnover_end__lt=now).order_by("sequence"):
-        late = timedelta(minutes=5 * (session.sequence % 3))
-        lifecycle.confirm(session, people.desk, session.start - timedelta(hours=20))
-        lifecycle.arrive(session, people.desk, session.start + late)
-        for gate in asked:
-            at = session.start + late + timedelta(minutes=10)
-            gates.meet_gate(session, gate.name, "met", "", people.nurse, at)
-        infusion.start(session, people.nurse, session.infuse_start + late)
-        infusion.finish_infusion(session, people.nurse, session.recover_start + late)
-        home = session.end + late
-        record_vitals(session, READINGS[0], people.nurse, home - timedelta(minutes=5))
-        discharge(session, Leaving("Robin Example", 10, "aldrete"), people.nurse, home)
-        reconcile.reconcile(home)
-        _answer(session, now)
+    """Play the sessions up to now: those behind us with most check-ins answered, today's as far as they have come."""
+    asked = [gate.name for gate in gates_of([series.protocol])[series.protocol_id]]
+    for session in Session.objects.filter(series=series, start__lt=now).order_by("sequence"):
+        _live(session, asked, people, now)
+        if session.turnover_end < now:
+            reconcile.reconcile(session.end + _late(session))
+            _answer(session, now)
+
+
+def _late(session: Session) -> timedelta:
+    return timedelta(minutes=5 * (session.sequence % 3))
+
+
+def _live(session: Session, asked: list[str], people: People, now: datetime) -> None:
+    """Each step at its time, until the next one lies ahead."""
+    nurse, late = people.nurse, _late(session)
+    here, begun, over = (at + late for at in (session.start, session.infuse_start, session.recover_start))
+    home = session.end + late
+    ready = here + timedelta(minutes=10)
+    steps: list[tuple[datetime, Callable[[datetime], object]]] = [
+        (session.start - timedelta(hours=20), lambda at: lifecycle.confirm(session, people.desk, at)),
+        (here, lambda at: lifecycle.arrive(session, people.desk, at)),
+        *((ready, partial(gates.meet_gate, session, gate, "met", "", nurse)) for gate in asked),
+        (begun, lambda at: infusion.start(session, nurse, at)),
+        *((at, partial(_read, session, nurse)) for at in _times(session, begun, over, now)),
+        (over, lambda at: infusion.finish_infusion(session, nurse, at)),
+        (home - timedelta(minutes=5), partial(_read, session, nurse)),
+        (home, lambda at: discharge(session, Leaving("Robin Example", 10, "aldrete"), nurse, at)),
+    ]
+    for at, step in steps:
+        if at > now:
+            return
+        step(at)
+
+
+def _times(session: Session, begun: datetime, over: datetime, now: datetime) -> Iterator[datetime]:
+    """When vital signs are read: today as often as it is asked, before that once, to make the demo in good time."""
+    if session.turnover_end >= now - timedelta(hours=12):
+        yield from (begun + n * READ_EVERY for n in range((over - begun) // READ_EVERY))
+
+
+def _read(session: Session, nurse: User, at: datetime) -> None:
+    record_vitals(session, READINGS[at.minute // 5 % 2], nurse, at)
 
 
 def _answer(session: Session, now: datetime) -> None:
