@@ -13,7 +13,7 @@ from scheduler.day import Placement, place, starts
 from scheduler.slots import bits
 from tests.scheduler import clinic
 from tests.scheduler.test_assignment import check_laid
-from tests.scheduler.test_solver import compare
+from tests.scheduler.test_solver import compare, compare_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ def main(say: Callable[[str], None], seed: int, quick: bool = False) -> bool:
     for number in range(seed, seed + cases):
         try:
             planned += compare(number) is not None
+            compare_days(number)
             feasible += _day(number)
         except AssertionError as wrong:
             failed += 1

@@ -148,7 +148,10 @@ def alone(on: Day, item: Taken, pool: str, who: ChairFacts | StaffFacts) -> bool
 
 
 def bearable(on: Day, items: list[Taken], pool: str, who: ChairFacts | StaffFacts, within: range) -> bool:
-    """Whether these sessions together are not too many for somebody in any of these slots."""
+    """Whether these sessions are not too many for somebody in any of these slots of the last of them.
+
+    Where others clash hands on already, that is no matter of one who is there without.
+    """
     for slot in within:
         there = [item for item in items if slot in slots_of(on, item, pool)]
         if isinstance(who, ChairFacts):
@@ -159,7 +162,8 @@ def bearable(on: Day, items: list[Taken], pool: str, who: ChairFacts | StaffFact
             return False
         if pool == "nurse" and who.max_acuity is not None and sum(item.acuity for item in there) > who.max_acuity:
             return False
-        if pool == "nurse" and sum(slot in hands_of(on, item) for item in there) > 1:
+        hands = [item for item in there if slot in hands_of(on, item)]
+        if pool == "nurse" and items[-1] in hands and len(hands) > 1:
             return False
     return True
 
