@@ -25,6 +25,7 @@ from web.plan_cards import cards
 from web.preparing import preparation, what_happens
 from web.why_not import explained
 from web.wishes import WishesForm, as_form, courses
+from web.words import refusal_words
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -57,7 +58,7 @@ def wishes(request: HttpRequest, patient: str) -> HttpResponse:
     try:
         found = planning.propose(form.request(about), user, clock.now())
     except Refusal as refusal:
-        return _ask(request, about, form, refusal.status, refusal=refusal)
+        return _ask(request, about, form, refusal.status, refusal=refusal_words(refusal))
     if not found.plans:
         return _ask(request, about, form, reasons=explained(found, form.cleaned_data, is_staff(user)))
     return redirect("web:plans", found.plans[0].pk)

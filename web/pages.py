@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import audit
 from accounts.refusals import Forbidden, NotFound, Refusal
 from accounts.rights import may
+from web.words import refusal_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,20 +26,27 @@ if TYPE_CHECKING:
 
     View = Callable[..., HttpResponse]
 
-# What is said in another language comes with that language's catalogue.
-LANGUAGE = "en"
+# The languages that pages have a catalogue for; a reader of any other reads English.
+LANGUAGES = ("en", "es")
+# Pages of staff without a Spanish catalogue: in English whole, since half a page in each would be worse than either.
+ENGLISH_YET = frozenset({"board", "parts/board", "day_sheet", "disruption", "disruptions", "waitlist"})
 
 
-def page(
-    request: HttpRequest, name: str, status: int = 200, *, language: str = LANGUAGE, **context: Any
-) -> HttpResponse:
-    """The page `web/{name}.html`, in this language. A `site` in the context gives the page its clinic's name."""
+def page(request: HttpRequest, name: str, status: int = 200, *, language: str = "", **context: Any) -> HttpResponse:
+    """The page `web/{name}.html`, in this language, else in the reader's. A `site` gives its clinic's name."""
+    language = language or ("en" if name in ENGLISH_YET else spoken())
     with translation.override(language):
         response = render(request, f"web/{name}.html", context, status=status)
     response["Content-Language"] = language
     if name != "home":
         response["X-Robots-Tag"] = "noindex, nofollow"
     return response
+
+
+def spoken() -> str:
+    """The language of this request's reader, as far as pages speak it."""
+    language = (translation.get_language() or "en").partition("-")[0]
+    return language if language in LANGUAGES else "en"
 
 
 def page_for(right: str, *methods: str) -> Callable[[View], View]:
@@ -65,7 +73,7 @@ def page_for(right: str, *methods: str) -> Callable[[View], View]:
             except Forbidden as refusal:
                 raise PermissionDenied from refusal
             except Refusal as refusal:
-                return page(request, "refused", refusal.status, refusal=refusal)
+                return page(request, "refused", refusal.status, words=refusal_words(refusal))
 
         return answer
 

@@ -9,6 +9,7 @@ from django.contrib.auth import login, logout
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,6 +20,7 @@ from accounts.http.throttles import LinkGuard
 from accounts.refusals import Refusal
 from web.navigation import first_page
 from web.pages import page
+from web.words import refusal_words
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -37,11 +39,13 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return page(request, "sign_in", next=_wanted(request))
     email, password = request.POST.get("email", "").strip(), request.POST.get("password", "")
     if "\0" in email + password or len(email) > EMAIL_AT_MOST or len(password) > PASSWORD_AT_MOST:
-        return page(request, "sign_in", 400, wrong="This e-mail address and password do not belong together.")
+        return page(request, "sign_in", 400, wrong=gettext("This e-mail address and password do not belong together."))
     try:
         user = check_credentials(request, email, password)
     except Refusal as refusal:
-        return page(request, "sign_in", refusal.status, wrong=refusal.detail, email=email, next=_wanted(request))
+        return page(
+            request, "sign_in", refusal.status, wrong=refusal_words(refusal), email=email, next=_wanted(request)
+        )
     login(request, user)
     return redirect(_wanted(request) or first_page(user))
 
@@ -56,7 +60,7 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
     try:
         LinkGuard(request, email.lower()).begin()
     except Refusal as refusal:
-        return page(request, "sign_in", refusal.status, wrong=refusal.detail, email=email)
+        return page(request, "sign_in", refusal.status, wrong=refusal_words(refusal), email=email)
     sign_in_links.ask_for_link(email, clock.now())
     return page(request, "link_sent", email=email, minutes=settings.SIGN_IN_LINK_SECONDS // 60)
 

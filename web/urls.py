@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path
+from django.views.i18n import set_language
 
 import accounts.http.records  # noqa: F401  (names `record_id`, a part of an address)
 from web import (
@@ -29,6 +30,7 @@ urlpatterns = [
     path("sign-in/link/send/", signing_in.ask_for_link, name="ask-for-link"),
     path("sign-in/link/<str:token>/", signing_in.open_link, name="open-link"),
     path("sign-out/", signing_in.sign_out, name="sign-out"),
+    path("language/", set_language, name="language"),
     path("check-in/<str:token>/", views.check_in, name="check-in"),
     path("board/", board.board, name="board"),
     path("board/now/", board.board_now, name="board-now"),

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from datetime import date, datetime, time, timedelta
 
 # Short day, long day, time: Django's format letters. `{half}` is the half of the day, as the language writes it.
-FORMATS: Final = {"en": ("D, M j", "l, F j", "g:i {half}"), "es": ("D j \\d\\e M", "l j \\d\\e F", "g:i {half}")}
-HALVES: Final = {"en": (r"\a\m", r"\p\m"), "es": (r"\a. \m.", r"\p. \m.")}
+FORMATS: Final = {"en": ("D, M j", "l, F j", "g:i {half}"), "es": ("D j M", "l j \\d\\e F", "g:i\u00a0{half}")}
+HALVES: Final = {"en": (r"\a\m", r"\p\m"), "es": ("\\a.\u00a0\\m.", "\\p.\u00a0\\m.")}
 
 
 def _language() -> str:
     language = (translation.get_language() or "en")[:2]
     return language if language in FORMATS else "en"
+
+
+def _written(day: date, shape: str) -> str:
+    """A day in this shape; Spanish writes days and months small."""
+    text = dateformat.format(day, shape)
+    return text.lower() if _language() == "es" else text
 
 
 def local(instant: datetime, zone: str) -> datetime:
@@ -30,12 +36,12 @@ def local(instant: datetime, zone: str) -> datetime:
 
 def short_day(day: date) -> str:
     """ "Thu, Feb 18"."""
-    return dateformat.format(day, FORMATS[_language()][0])
+    return _written(day, FORMATS[_language()][0])
 
 
 def long_day(day: date) -> str:
     """ "Thursday, February 18"."""
-    return dateformat.format(day, FORMATS[_language()][1])
+    return _written(day, FORMATS[_language()][1])
 
 
 def clock(at: datetime | time) -> str:
@@ -51,7 +57,7 @@ def zone_city(zone: str) -> str:
 
 def date_only(day: date) -> str:
     """ "Feb 8"."""
-    return dateformat.format(day, {"en": "M j", "es": "j \\d\\e M"}[_language()])
+    return _written(day, {"en": "M j", "es": "j M"}[_language()])
 
 
 def every_weekday(weekday: int) -> str:
