@@ -15,6 +15,7 @@ NAMES = {
     "board": "the board of a day of 60 visits with 10 open pages, beside an empty view",
     "booking": "series booked by HTTP, beside raw SQL that inserts as many rows",
     "levelling": "a simulated year booked with the objective, beside first-fit",
+    "messages": "messages through worker and providers, beside the claim loop, the providers alone and empty tasks",
     "planner": "the pure planner, its facts and `POST plans/`, beside bare bit sets, a bare search and an empty view",
 }
 

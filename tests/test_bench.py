@@ -27,7 +27,8 @@ def headings(told: str) -> list[str]:
 
 
 def test_without_a_name_it_lists_them() -> None:
-    assert [line.split()[0] for line in bench().splitlines()] == ["api", "board", "booking", "levelling", "planner"]
+    names = ["api", "board", "booking", "levelling", "messages", "planner"]
+    assert [line.split()[0] for line in bench().splitlines()] == names
 
 
 def test_an_unknown_name_is_refused() -> None:
@@ -83,3 +84,12 @@ def test_levelling() -> None:
         "requests without a plan",
     ]
     assert all(len(re.findall(rf"^  .+ {interval}$", block, re.MULTILINE)) == 5 for block in blocks)
+
+
+@pytest.mark.timeout(600)
+def test_messages() -> None:
+    told = bench("messages", "--quick")
+    beside = ["the claim loop alone", "the provider alone"]
+    expected = [f"{name} beside {limit}" for name in ("HTTP", "SMTP") for limit in beside]
+    assert headings(told) == [*expected, "worker beside empty Celery tasks"]
+    assert "200 due at once: worker " in told.splitlines()[-1]
