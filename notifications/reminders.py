@@ -149,6 +149,9 @@ def _outside_quiet_hours(facts: SessionFacts, due: Due) -> Due:
 def _news(facts: SessionFacts) -> tuple[Due, ...]:
     """The receipt of a booking; or where the patient was told of another start, the change."""
     until = min(facts.stands_since + NEWS, facts.start)
+    if facts.told == facts.start and facts.moves:
+        # The change was told, or a reminder told of the new start; a receipt of it would be one word too many.
+        return ()
     if facts.told in (None, facts.start):
         kind, wanted, rule = "receipt", facts.site.receipts, "site: receipts"
     else:

@@ -9,24 +9,25 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psutil
 from django.db import connection
 
 from accounts import clock
+from accounts.models import Patient
 from notifications.models import Message
-from sessions.models import Session, SessionEvent
-from tests.factories import blocks, make_patient, make_series
+from sessions.models import Series, Session, SessionEvent
+from tests.factories import blocks
 from tests.notifications.visits import HOUR, protocol_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from accounts.models import Patient
     from tests.factories import Clinic
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,27 +119,42 @@ def all_done(count: int) -> bool:
     return not {"due", "sending"} & found.keys() and found.total() == count
 
 
-def book_due(clinic: Clinic, count: int, patient: Patient | None = None, channel: str = "sms") -> None:
-    """Sessions of which one reminder each is due by this channel; no message is written yet."""
+def book_due(clinic: Clinic, count: int, channel: str = "sms") -> None:
+    """Sessions of which one reminder each is due by this channel, each another patient's; no message is written yet."""
     now = clock.now()
-    patient = patient or make_patient(clinic.site, phone="+13125550100", preferred_channels=[channel])
-    series = make_series(patient, protocol_with(clinic, [{"hours_before": 2160, "channels": [channel]}], []))
+    protocol = protocol_with(clinic, [{"hours_before": 2160, "channels": [channel]}], [])
+    patients = Patient.objects.bulk_create(_somebody(clinic, number, channel) for number in range(count))
+    courses = Series.objects.bulk_create(Series(patient=p, protocol=protocol, site=clinic.site) for p in patients)
     people = {"chair": clinic.recliners[0], "nurse": clinic.nurses[0], "prescriber": clinic.prescriber}
-    common: dict[str, Any] = {"series": series, "patient": series.patient, "site": series.site, "phase": "induction"}
-    # Blocks of a quarter of an hour, so that ten thousand of one patient fit into what is reminded of already.
+    # Minutes long, so that ten thousand in one chair fit into what is reminded of already.
     short = {"prepare": 2, "infuse": 2, "recover": 2, "turnover": 2, "hands_on": 2}
     step = min(3.0, 2000 / count)
     sessions = Session.objects.bulk_create(
         (
-            Session(ordinal=1, sequence=n, **common, **people, **blocks(now + (12 + step * n) * HOUR, **short))
-            for n in range(1, count + 1)
+            Session(
+                series=series,
+                patient=series.patient,
+                site=clinic.site,
+                phase="induction",
+                ordinal=1,
+                sequence=1,
+                **people,
+                **blocks(now + (12 + step * number) * HOUR, **short),
+            )
+            for number, series in enumerate(courses)
         ),
         batch_size=1000,
     )
     SessionEvent.objects.bulk_create(
         (
-            SessionEvent(session=session, kind="booked", actor=series.site.on_call, at=now - 2200 * HOUR)
+            SessionEvent(session=session, kind="booked", actor=clinic.site.on_call, at=now - 2200 * HOUR)
             for session in sessions
         ),
         batch_size=1000,
     )
+
+
+def _somebody(clinic: Clinic, number: int, channel: str) -> Patient:
+    who = {"given_name": "Ada", "family_name": f"Due{number}", "birth_date": date(1980, 2, 29)}
+    reach = {"phone": f"+1312{5550000 + number:07d}", "email": f"due-{number}@example.org"}
+    return Patient(site=clinic.site, preferred_channels=[channel], **who, **reach)

@@ -33,6 +33,8 @@ from scheduler.sites import overlapping
 from scheduler.treatment import Problem, TreatmentError, parse_phases
 
 LAST_CLOSING: Final = time(23, 59)
+# From what the hours of a follow-up count: this discharge, the start of this session, the end of the series.
+ANCHORS: Final = ("discharge", "before_session", "series_end")
 MOST_HOURS_BEFORE, MOST_HOURS_AFTER = 2160, 8760
 
 
@@ -272,17 +274,29 @@ def _nested(problems: list[Problem]) -> dict[str, Any]:
 
 
 class ReminderSerializer(Entry, StrictSerializer):
-    """A message before each session."""
+    """A message before each session: so many hours before, or so many days before `at` a wall time of the site."""
 
-    hours_before = fields.StrictInteger(min_value=0, max_value=MOST_HOURS_BEFORE)
+    hours_before = fields.StrictInteger(min_value=0, max_value=MOST_HOURS_BEFORE, required=False)
+    days_before = fields.StrictInteger(min_value=1, max_value=MOST_HOURS_BEFORE // 24, required=False)
+    at = fields.LocalTimeField(required=False)
     channels = fields.StrictList(child=fields.StrictChoice(choices=Channel.choices), unique=True, allow_empty=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Hours, or days with a time; kept as JSON has it."""
+        by_days = {"days_before", "at"} & attrs.keys()
+        if not by_days and "hours_before" not in attrs:
+            raise ValidationError({"hours_before": [ErrorDetail("How many hours before?", code="required")]})
+        if by_days and ("hours_before" in attrs or len(by_days) == 1):
+            raise ValidationError("Either hours_before, or days_before and at.", code="ambiguous")
+        return attrs | ({"at": f"{attrs['at']:%H:%M}"} if by_days else {})
 
 
 class FollowUpPlanSerializer(Entry, StrictSerializer):
-    """A questionnaire so many hours after each discharge."""
+    """A questionnaire so many hours after each discharge (or before a session, or after the series' end)."""
 
     instrument = fields.StrictChoice(choices=INSTRUMENT_CODES)
     hours_after = fields.StrictInteger(min_value=0, max_value=MOST_HOURS_AFTER)
+    anchor = fields.StrictChoice(choices=ANCHORS, required=False)
 
 
 class ProtocolSerializer(Fixed):
@@ -335,11 +349,13 @@ class ProtocolSerializer(Fixed):
 
     def validate_reminders(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """One reminder an hour."""
-        return _distinct(value, [row["hours_before"] for row in value])
+        return _distinct(value, [(row.get("hours_before"), row.get("days_before"), row.get("at")) for row in value])
 
     def validate_follow_ups(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The same questionnaire once an hour."""
-        return _distinct(value, [(row["instrument"], row["hours_after"]) for row in value])
+        return _distinct(
+            value, [(row["instrument"], row.get("anchor", ANCHORS[0]), row["hours_after"]) for row in value]
+        )
 
 
 def _distinct(rows: list[dict[str, Any]], keys: list[Any]) -> list[dict[str, Any]]:

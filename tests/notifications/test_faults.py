@@ -46,7 +46,8 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def texts(settings: Settings) -> Iterator[Gateway]:
-    """A gateway that keeps keys and gets the service's texts."""
+    """A gateway that keeps keys and gets the service's texts, as many as come."""
+    settings.TEXTS_AT_MOST = settings.TEXTS_WITHOUT_CONSENT = {"day": 1000, "week": 1000}
     with Gateway() as made:
         settings.SMS_URL = made.url
         yield made

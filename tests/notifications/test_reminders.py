@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime, timedelta
+import random
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -150,3 +152,117 @@ def test_windows_are_open_apart_and_in_order(hours: list[int], since: int, last_
         and stands_since < min([START - timedelta(hours=number) for number in to_come], default=START - last)
     ):
         assert f"reminder_{open_at_booking}h" == dues[0].kind
+
+
+CHICAGO = ZoneInfo("America/Chicago")
+
+
+@pytest.mark.parametrize("start", ["2027-03-14T15:30", "2027-03-15T15:30", "2027-11-07T16:30", "2027-11-08T16:30"])
+def test_hours_count_from_the_instant_and_days_by_the_wall_clock(start: str) -> None:
+    begins = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    plan = (Reminder(24, ("email",)), Reminder(0, ("email",), 1, time(10)))
+    dues = {due.kind: due for due in due_messages(facts(start=begins, reminders=plan, zone=CHICAGO))}
+    assert begins - dues["reminder_24h"].due_at == 24 * HOUR
+    said = dues["reminder_1d_1000"].due_at.astimezone(CHICAGO)
+    assert (said.hour, said.minute) == (10, 0)
+    assert (begins.astimezone(CHICAGO).date() - said.date()).days == 1
+
+
+def test_a_wall_time_that_a_change_skips_is_the_instant_of_the_change() -> None:
+    begins = datetime(2027, 3, 15, 15, tzinfo=UTC)
+    plan = (Reminder(0, ("email",), 1, time(2, 30)),)
+    (due,) = due_messages(facts(start=begins, reminders=plan, zone=CHICAGO))
+    assert due.due_at == datetime(2027, 3, 14, 8, tzinfo=UTC)
+
+
+def test_what_is_asked_before_a_session_and_after_the_series() -> None:
+    plan = (CheckIn("PHQ-9", 48, "before_session"), CheckIn("PEG", 720, "series_end"))
+    before = facts(reminders=(), follow_ups=plan, first=False)
+    (asked,) = due_messages(before)
+    assert (asked.kind, asked.due_at, asked.not_after) == ("follow_up_phq-9_48h_before", START - 48 * HOUR, START)
+    assert due_messages(facts(reminders=(), follow_ups=plan, first=True)) == ()
+    ended = {"status": "completed", "discharged_at": START, "follow_ups": plan}
+    assert due_messages(facts(**ended, last=False)) == ()
+    (at_the_end,) = due_messages(facts(**ended, last=True))
+    assert (at_the_end.kind, at_the_end.due_at) == ("follow_up_peg_720h_series_end", START + 720 * HOUR)
+
+
+def lived(chance: random.Random) -> list[tuple[datetime, str, datetime]]:
+    """What happens to one session: (when, what, the start from then on), in order."""
+    first = datetime(2027, 10, 20, 14, tzinfo=UTC) + chance.randrange(30 * 24 * 12) * timedelta(minutes=5)
+    at = first - chance.randrange(1, 60 * 24 * 20) * timedelta(minutes=1)
+    events, start = [(at, "booked", first)], first
+    for _ in range(chance.choice((0, 0, 0, 1, 1, 2, 4))):
+        at += chance.randrange(1, 60 * 24 * 3) * timedelta(minutes=1)
+        if at >= start:
+            break
+        start = chance.choice((first, first + chance.randrange(-200, 2000) * timedelta(minutes=5)))
+        if start > at and start != events[-1][2]:
+            events.append((at, "moved", start))
+        start = events[-1][2]
+    if chance.random() < 0.2 and (ends := at + timedelta(minutes=chance.randrange(1, 4000))) < start:
+        events.append((ends, "cancelled", start))
+    return events
+
+
+def read_by_hand(events: list[tuple[datetime, str, datetime]]) -> set[tuple[str, datetime, datetime]]:
+    """The rules read once more, minute by minute as a clerk would: (what, of which start, when)."""
+    said: dict[tuple[str, datetime], datetime] = {}
+    told: datetime | None = None
+    moves = 0
+    for number, (since, what, start) in enumerate(events):
+        until = events[number + 1][0] if number + 1 < len(events) else datetime(2028, 1, 1, tzinfo=UTC)
+        if what == "cancelled":
+            if told is not None and min(since + 24 * HOUR, told) > since:
+                said["cancellation", told] = since
+            break
+        moves += what == "moved"
+        eve = datetime.combine(start.astimezone(CHICAGO).date() - timedelta(days=1), time(10), CHICAGO).astimezone(UTC)
+        last = start - HOUR / 2
+        times = sorted([("reminder_72h", start - 72 * HOUR), ("reminder_1d_1000", eve)], key=lambda each: each[1])
+        calendar = [(at, name, end) for (name, at), end in zip(times, [times[1][1], last], strict=True)]
+        news = "receipt" if told in (None, start) else f"change_{moves}"
+        for at, name, end in sorted([(since, news, min(since + 24 * HOUR, start)), *calendar]):
+            when = max(at, since)
+            if when < end and when < until and (name, start) not in said:
+                said[name, start] = when
+                told = start
+    return {(name, start, when) for (name, start), when in said.items()}
+
+
+def carried_out(events: list[tuple[datetime, str, datetime]]) -> set[tuple[str, datetime, datetime]]:
+    """What a fast clock finds due, looked at whenever something happens or falls due; nothing is said twice."""
+    said: dict[tuple[str, datetime], datetime] = {}
+    told: datetime | None = None
+    plan = (Reminder(72, ("email",)), Reminder(0, ("email",), 1, time(10)))
+    for number, (since, what, start) in enumerate(events):
+        until = events[number + 1][0] if number + 1 < len(events) else datetime(2028, 1, 1, tzinfo=UTC)
+        gone = what == "cancelled"
+        now = since
+        while now < until:
+            known = facts(
+                status="cancelled" if gone else "booked",
+                start=start,
+                stands_since=since,
+                ended_by=since if gone else None,
+                moves=sum(each[1] == "moved" for each in events[: number + 1]),
+                told=told,
+                reminders=plan,
+                zone=CHICAGO,
+                site=SitePlan(True, True, True, True, None, 0),
+            )
+            dues = due_messages(known)
+            for due in dues:
+                if due.due_at <= now < due.not_after and (due.kind, due.speaks_of) not in said:
+                    said[due.kind, due.speaks_of] = now
+                    told = due.speaks_of
+            now = min((due.due_at for due in dues if due.due_at > now), default=until)
+    return {(name, start, when) for (name, start), when in said.items()}
+
+
+def test_a_month_over_the_change_of_clocks_is_said_as_the_rules_read() -> None:
+    chance = random.Random(20271107)
+    months = [lived(chance) for _ in range(2000)]
+    wrong = [events for events in months if read_by_hand(events) != carried_out(events)]
+    assert wrong == []
+    assert sum(len(events) > 1 for events in months) > 500
