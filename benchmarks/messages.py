@@ -137,7 +137,7 @@ def _worker(folder: Path, gateway: Gateway, heap: int) -> None:
         tasks = min(heap, 2_000)
         begin = time.perf_counter()
         for number in range(tasks):
-            empty.apply_async([number])
+            empty.apply_async((number,))
         await_true(lambda: not _queued(), machinery.log, 600)
         empties = tasks / (time.perf_counter() - begin)
         book_due(make_clinic(), heap)
@@ -157,7 +157,7 @@ def _worker(folder: Path, gateway: Gateway, heap: int) -> None:
 
 def _queued() -> int:
     with config.celery.app.connection_for_read() as broker:
-        return int(broker.default_channel.client.llen("celery"))
+        return int(broker.default_channel.client.llen("celery"))  # type: ignore[attr-defined]
 
 
 def _memory(machinery: Machinery) -> float:
