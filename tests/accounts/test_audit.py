@@ -30,6 +30,7 @@ NOT_AUDITED = {
     "infusion_sessions_disruptionitem": "a proposal; what comes of it is in the trail of its sessions",
     "scheduler_supplyversion": "a number that moves with supply, which is in the trail",
     "infusion_sessions_siteday": "a number that moves with sessions, which are in the trail",
+    "accounts_signinlink": "sign-ins",
     "accounts_idempotencykey": "answers, kept for a while",
     "knox_authtoken": "sign-ins",
     "notifications_message": "a log of its own",
@@ -229,5 +230,5 @@ def test_no_audited_table_can_be_emptied() -> None:
     audited = tables_with("audit")
     assert len(audited) >= 15
     for table in sorted(audited):
-        with pytest.raises(IntegrityError, match="never emptied"), transaction.atomic():
+        with pytest.raises(IntegrityError, match="never emptied|only ever added"), transaction.atomic():
             connection.cursor().execute(f"TRUNCATE {table} CASCADE")
