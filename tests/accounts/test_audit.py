@@ -230,5 +230,5 @@ def test_no_audited_table_can_be_emptied() -> None:
     audited = tables_with("audit")
     assert len(audited) >= 15
     for table in sorted(audited):
-        with pytest.raises(IntegrityError, match="never emptied|only ever added"), transaction.atomic():
+        with pytest.raises(IntegrityError, match=r"never emptied|only ever added"), transaction.atomic():
             connection.cursor().execute(f"TRUNCATE {table} CASCADE")

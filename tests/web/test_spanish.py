@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.template import loader
 from django.utils import translation
 from django.utils.translation.template import templatize
 
 from sessions.models import Series
 from tests.factories import Clinic, make_order
 from tests.web.conftest import PHONE, Visitor
+from web.charts import Chart, Dot, Mark
 from web.pages import ENGLISH_YET
 
 if TYPE_CHECKING:
@@ -87,3 +90,12 @@ def test_the_language_is_chosen_and_kept(clinic: Clinic, client: Client) -> None
     wrong = client.post("/sign-in/", {"email": "a@example.org", "password": "x"}).content.decode()
     assert "Este correo y esta contraseña no van juntos." in wrong
     assert client.post("/language/", {"language": "xx", "next": "//example.org"})["Location"] == "/"
+
+
+def test_a_drawing_keeps_its_decimal_points() -> None:
+    dots = tuple(Dot(40.5 + n, 60.25, datetime(2027, 3, 1 + n, 18, tzinfo=UTC), "4.5") for n in range(2))
+    context = {"chart": Chart("NRS", 10, dots, (Mark(41.5, 1),)), "number": 1, "site": {"time_zone": "America/Chicago"}}
+    with translation.override("es"):
+        drawn = loader.get_template("web/parts/chart.html").render(context).partition("<svg")[2].partition("</svg>")[0]
+    assert 'cx="40.5"' in drawn
+    assert not re.search(r"\d,\d", drawn), "a comma is no decimal point to a drawing"
