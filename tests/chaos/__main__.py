@@ -11,12 +11,13 @@ from contextlib import nullcontext
 from benchmarks.common import say, servers
 
 NAMES = {
+    "change": "races between two who change one thing, and random histories of change, each step checked",
     "messages": "10,000 messages while workers, clock and beat are killed 200 times",
     "planner": "5,000 small clinics, the planner's plan beside the optimum by CP-SAT and by trying everything",
     "whynot": "3,000 requests in small random clinics: reasons and relaxations against every choice tried by hand",
 }
-# What only computes needs no servers.
-PURE = {"planner", "whynot"}
+# What only computes needs no servers, nor do tests that start their own.
+PURE = {"change", "planner", "whynot"}
 
 
 def main(words: list[str]) -> int:

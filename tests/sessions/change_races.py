@@ -1,7 +1,7 @@
 """Races between two people who change the same thing at once: each gives what a round must leave behind.
 
 Each race is a function of a clinic, two clients and the number of the round; it returns the answers. `check` then says
-what is wrong with the clinic. The tests run a few rounds of each, `bin/chaos races` hundreds.
+what is wrong with the clinic. The tests run a few rounds of each, `bin/chaos change` hundreds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Two hands on one thing: some rounds of each race; `bin/chaos races` runs hundreds."""
+"""Two hands on one thing: some rounds of each race; `bin/chaos change` runs hundreds."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from rest_framework.test import APIClient
 
-ROUNDS = 12
+ROUNDS = int(os.environ.get("CHANGE_ROUNDS", "12"))
 
 
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.__name__)
