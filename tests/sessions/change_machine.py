@@ -33,7 +33,6 @@ from tests.sessions.change_races import not_told, unsound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import time_machine
 
 NUMBERS = st.integers(0, 10_000)
 
@@ -43,7 +42,7 @@ class Histories(RuleBasedStateMachine):
 
     zone = "America/Chicago"
     first = datetime(2026, 10, 26, 15).astimezone()
-    traveller: time_machine.Coordinates
+    traveller: Any
 
     @initialize()
     def open_the_clinic(self) -> None:
@@ -121,11 +120,12 @@ class Histories(RuleBasedStateMachine):
         start = self.now + timedelta(days=ahead)
         during = (start, start + timedelta(days=length))
         kinds = ("provider_absence", "chair_closure", "site_closure")
-        who: dict[str, Any] = [
+        subjects: list[dict[str, Any]] = [
             {"provider": self.clinic.nurses[number % 2]},
             {"chair": self.clinic.recliners[number % 2]},
             {},
-        ][number % 3]
+        ]
+        who = subjects[number % 3]
         args = (kinds[number % 3], self.clinic.site, during, "ill", self.manager, self.now)
         self.attempt(lambda: disruptions.draft(*args, **who))
 
