@@ -1,7 +1,7 @@
 """Series booked by HTTP beside raw SQL that inserts as many rows under as many constraints in one transaction.
 
-Two ways, eight clients each: everybody on days of their own, and everybody after the same days. Plans are made
-beforehand, so that booking alone is timed. Raw SQL runs on a table as large as ours, on the same server, in turn.
+Two ways, eight clients each: everybody on days of their own, and everybody after the same days. Plans of a round are
+made before it, so that booking alone is timed. Raw SQL runs on a table as large as ours, on the same server, in turn.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from accounts import clock
@@ -17,12 +16,13 @@ from benchmarks import raw
 from benchmarks.clinic import make_clinic, make_patients
 from benchmarks.common import load, request, say, tell, tell_latency, web
 from scheduler import treatment
+from sessions import booking
 from sessions.facts import instants
 from sessions.models import Plan
 from sessions.planning import phases_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
 
     import psycopg
@@ -45,12 +45,12 @@ SELECT count(*) FROM infusion_sessions_session a JOIN infusion_sessions_session 
 
 @dataclass
 class Way:
-    """One way of booking: what raw SQL does, the bookings still to be made, and what came of the rounds."""
+    """One way of booking: what raw SQL does, how plan number so and so is made, and what came of the rounds."""
 
     name: str
     target: str
     limit: str
-    bodies: Iterator[bytes]
+    plan: Callable[[Clinic, int], Plan]
     limits: list[Load] = field(default_factory=list)
     ours: list[Load] = field(default_factory=list)
 
@@ -62,12 +62,12 @@ def main(servers: Servers, quick: bool) -> None:
         clinic = make_clinic(database, days, CLIENTS)
         raw.make_table(database, days)
         say(f"{clinic.sessions:,} sessions; {CLIENTS} clients, {rounds} rounds of {each} series each")
-        ways = _ways(clinic, each * (rounds + 1))
+        ways = _ways(clinic)
         with web(servers.folder, "config.wsgi") as port:
             for number in range(rounds + 1):
                 for way in ways:
                     limit = raw.run(servers, database, way.limit, CLIENTS, seconds)
-                    bodies = islice(way.bodies, each)
+                    bodies = _bodies(clinic, [way.plan(clinic, number * each + n) for n in range(each)])
                     mine = load(port, [_posts(token, bodies) for token in clinic.tokens]).check(201)
                     if number:  # the first round only warms up
                         way.limits.append(limit)
@@ -81,21 +81,19 @@ def main(servers: Servers, quick: bool) -> None:
     say(f"\nof {booked:,} series: doubled {doubled}, deadlocks {servers.deadlocks()}   target: 0 and 0")
 
 
-def _ways(clinic: Clinic, count: int) -> tuple[Way, Way]:
-    own = [_on_own_days(clinic, number) for number in range(count)]
-    same = [_on_same_days(clinic, number) for number in range(count)]
+def _ways(clinic: Clinic) -> tuple[Way, Way]:
     return (
         Way(
             "series on days of their own",
             "at least 0.20, then 0.30",
             raw.on_own_days(CLIENTS, clinic.days),
-            _bodies(clinic, own),
+            _on_own_days,
         ),
         Way(
             "series on the same days",
             "at least 0.4, p99 at most 250 ms",
             raw.on_same_days(CLIENTS, clinic.days),
-            _bodies(clinic, same),
+            _on_same_days,
         ),
     )
 
@@ -130,9 +128,9 @@ def _on_same_days(clinic: Clinic, number: int) -> Plan:
 
 
 def _plan(clinic: Clinic, first: date, at: time, chair: int, nurse: int) -> Plan:
-    """A plan of six sessions, every second day from `first` on, as the planner would have left it."""
+    """A plan of six sessions, every second day from `first` on, with what a plan remembers."""
     now = clock.now()
-    return Plan(
+    plan = Plan(
         site=clinic.site,
         protocol=clinic.protocol,
         created_by=clinic.desk[0],
@@ -154,6 +152,9 @@ def _plan(clinic: Clinic, first: date, at: time, chair: int, nurse: int) -> Plan
             for place, visit in enumerate(treatment.visits(phases_of(clinic.protocol)))
         ],
     )
+    room = booking.find_room(plan, None, clinic.desk[0], now)
+    plan.sessions, plan.numbers = room.rows, room.numbers
+    return plan
 
 
 def _row(clinic: Clinic, visit: Visit, day: date, at: time, chair: int, nurse: int) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def with_held(day: Day, held: Sequence[Taken]) -> Day:
         found = assign(day, some)
         if found is not None:
             known = (*day.taken, *some)
-            day = replace(day, taken=tuple(_moved(item, found) for item in known))
+            day = replace(day, taken=tuple(_moved(item, found) for item in known), numbers=None)
             if some is held:
                 break
     return day

@@ -6,7 +6,7 @@ Time is counted in slots of five minutes of elapsed time from the day's first in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -85,6 +85,8 @@ class Day:
 
     `wall[i]` is the minute of the wall clock (0..1439) at which slot i begins. `from_slot` is the first slot that is
     not in the past (0 on a day to come, `slots` on a day gone by).
+    `numbers` are those of the site's supply and of the day's sessions where both are as they were written (ADR 10);
+    None where holds have been laid among them, or some are left out.
     """
 
     date: date
@@ -98,6 +100,7 @@ class Day:
     taken: tuple[Taken, ...]
     patient_free: int
     from_slot: int = 0
+    numbers: tuple[int, int] | None = field(default=None, compare=False)
 
     @cached_property
     def load(self) -> Load:

@@ -122,4 +122,5 @@ def _planned(search: Search, number: int, chain: Chain) -> Planned:
     if placed is None:
         raise AssertionError("a start was chosen that cannot be laid")
     instant = day.first_instant + timedelta(minutes=SLOT_MINUTES * start)
-    return Planned(search.visits[number], day.date, start, instant, placed.chair, placed.nurse, placed.prescriber)
+    people = placed.chair, placed.nurse, placed.prescriber
+    return Planned(search.visits[number], day.date, start, instant, *people, alone=not placed.moved)

@@ -71,7 +71,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Planned:
-    """One session of a plan: `start` is a slot of the day, `instant` the same as an aware UTC datetime."""
+    """One session of a plan: `start` is a slot of the day, `instant` the same as an aware UTC datetime.
+
+    `alone` where nobody has to make room for it.
+    """
 
     visit: Visit
     date: date
@@ -80,6 +83,7 @@ class Planned:
     chair: str
     nurse: str
     prescriber: str
+    alone: bool = True
 
 
 @dataclass(frozen=True)

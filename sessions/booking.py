@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import IntegrityError, OperationalError, transaction
 
@@ -16,6 +16,7 @@ from scheduler.models import Protocol
 from scheduler.walltime import local_date
 from sessions import events
 from sessions.adverse_events import refuse_held
+from sessions.as_planned import numbers_of, stands
 from sessions.course import phases_of_series
 from sessions.door import as_conflict, check_constraints, lock_for_booking, lock_sessions_of
 from sessions.facts import INSTANTS, SLOT, site_days, zone_of
@@ -68,7 +69,10 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
     if not is_staff(user):
         order = order_for(user, patient, protocol, len(plan.sessions), max(plan_dates(plan)))
     refuse_held(patient.pk)
-    rows = take_room(plan, patient, user, now)
+    if stands(plan, plan_dates(plan), patient, user, now):
+        rows = [{**row, **wishes_of(plan)} for row in plan.sessions]
+    else:
+        rows = take_room(plan, patient, user, now)
     series = Series.objects.create(
         patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now
     )
@@ -110,6 +114,11 @@ def plan_dates(plan: Plan) -> list[date]:
     return [local_date(datetime.fromisoformat(row["start"]), zone) for row in plan.sessions]
 
 
+def wishes_of(plan: Plan) -> dict[str, Any]:
+    """What the request behind a plan wishes for, as each of its sessions keeps it."""
+    return {"chair_kind": plan.request["chair_kind"], "provider": plan.request["provider"]}
+
+
 def take_room(
     plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID] = ()
 ) -> list[dict[str, Any]]:
@@ -118,46 +127,50 @@ def take_room(
     Raises:
         Conflict: as `find_room` does.
     """
-    rows, moved = _rooms(plan, patient, user, now, leaving_out)
-    if moved:
+    room = _room(plan, patient, user, now, leaving_out)
+    if room.moved:
         lock_sessions_of(plan.site_id, plan_dates(plan), zone_of(plan.site))
         # Some of them may have begun before their rows were locked.
-        rows, moved = _rooms(plan, patient, user, now, leaving_out)
-        lay_anew(moved, now)
-    return rows
+        room = _room(plan, patient, user, now, leaving_out)
+        lay_anew(room.moved, now)
+    return room.rows
 
 
-def find_room(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[dict[str, Any]]:
+class Room(NamedTuple):
+    """A plan's sessions with their places, who moves for them, and what the plan is to remember (`Plan.numbers`)."""
+
+    rows: list[dict[str, Any]]
+    moved: dict[str, days.Place]
+    numbers: list[int] | None
+
+
+def find_room(plan: Plan, patient: Patient | None, user: User, now: datetime) -> Room:
     """The plan's sessions as they can be had now: at their planned starts, with other people where the planned ones
     have gone; where others would have to make room, as if they had.
 
     Raises:
         Conflict: with the code of the rule that a session would break, and its `session` number.
     """
-    return _rooms(plan, patient, user, now, ())[0]
+    return _room(plan, patient, user, now, ())
 
 
-def _rooms(
-    plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID]
-) -> tuple[list[dict[str, Any]], dict[str, days.Place]]:
-    """The plan's sessions with their places, and who moves for them.
-
-    Sessions `leaving_out` do not count: the plan moves them itself.
-    """
+def _room(plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID]) -> Room:
+    """`find_room` without the sessions `leaving_out`: the plan moves them itself."""
     phases = phases_of(plan.protocol) if plan.series is None else phases_of_series(plan.series)
     last = max(row["sequence"] for row in plan.sessions)
     visits = {visit.sequence: visit for visit in islice(treatment.every_visit(phases), last)}
-    dates, wishes = plan_dates(plan), (plan.request["chair_kind"], plan.request["provider"])
+    dates, wishes = plan_dates(plan), wishes_of(plan)
     site = site_days(plan.site, dates, patient, user, now, leaving_out=[plan.pk, *leaving_out])
     by_date = {day.date: day for day in site}
-    rows, moved = [], {}
+    rows, moved, alone = [], {}, []
     for row, on in zip(plan.sessions, dates, strict=True):
-        need = days.Need.of(visits[row["sequence"]], *wishes)
+        need = days.Need.of(visits[row["sequence"]], **wishes)
         placed = _room_for(row, by_date[on], need)
         people = {"chair": placed.chair, "nurse": placed.nurse, "prescriber": placed.prescriber}
-        rows.append({**row, **people, "chair_kind": need.chair_kind, "provider": need.provider})
+        rows.append({**row, **people, **wishes})
         moved.update(placed.moved)
-    return rows, moved
+        alone.append((on, not placed.moved))
+    return Room(rows, moved, numbers_of(by_date, alone))
 
 
 def _room_for(row: dict[str, Any], day: days.Day, need: days.Need) -> days.Placement:

@@ -150,7 +150,7 @@ def _without(day: Day, names: frozenset[str]) -> Day:
     """The day without these sessions."""
     if not names or not any(item.id in names for item in day.taken):
         return day
-    return replace(day, taken=tuple(item for item in day.taken if item.id not in names))
+    return replace(day, taken=tuple(item for item in day.taken if item.id not in names), numbers=None)
 
 
 def _with_holds(day: Day, held: Iterable[_Hold]) -> Day:

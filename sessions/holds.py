@@ -29,10 +29,11 @@ def hold(plan: Plan, user: User, now: datetime) -> Plan:
         )
         check_plan_is_open(plan, user, now)
         _refuse_too_many(plan, user, now)
-        plan.sessions = find_room(plan, plan.patient, user, now)
+        room = find_room(plan, plan.patient, user, now)
+        plan.sessions, plan.numbers = room.rows, room.numbers
         plan.held_by = user
         plan.held_until = now + timedelta(minutes=plan.site.hold_life_minutes)
-        plan.save(update_fields=["sessions", "held_by", "held_until"])
+        plan.save(update_fields=["sessions", "numbers", "held_by", "held_until"])
     return plan
 
 

@@ -121,7 +121,7 @@ def days_of(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
     both = {key: (supply, booked.get(key[2], 0)) for key in keys}
     found = {} if connection.in_atomic_block else filled.find(both)
     stale = [key for key in keys if key not in found]
-    fresh = dict(zip(stale, _filled(site, _supply(site, stale, supply)), strict=True))
+    fresh = dict(zip(stale, _filled(site, _supply(site, stale, supply), [both[key] for key in stale]), strict=True))
     if not connection.in_atomic_block:
         filled.put(both, fresh)
     found |= fresh
@@ -164,8 +164,8 @@ def _numbers(site: Site, first: date, last: date) -> tuple[int, dict[date, int]]
     return rows.pop(None, 0), rows
 
 
-def _filled(site: Site, days: Sequence[Day]) -> tuple[Day, ...]:
-    """The days with their live sessions."""
+def _filled(site: Site, days: Sequence[Day], numbers: Sequence[tuple[int, int]]) -> tuple[Day, ...]:
+    """The days with their live sessions, and the numbers that they had before anything was read."""
     if not days:
         return ()
     taken: list[list[Taken]] = [[] for _ in days]
@@ -173,7 +173,8 @@ def _filled(site: Site, days: Sequence[Day]) -> tuple[Day, ...]:
     untils = [day.first_instant + day.slots * SLOT for day in days]
     for place, *values in all_rows(TAKEN, [sinces, untils, site.pk]):
         taken[place - 1].append(_taken(values))
-    return tuple(replace(day, taken=tuple(items)) for day, items in zip(days, taken, strict=True))
+    each = zip(days, taken, numbers, strict=True)
+    return tuple(replace(day, taken=tuple(items), numbers=both) for day, items, both in each)
 
 
 def _taken(values: Sequence[Any]) -> Taken:

@@ -354,6 +354,8 @@ class Plan(models.Model):
 
     `sessions` is a list of `{sequence, phase, ordinal, start, hands_on_until, infuse_start, recover_start, end,
     turnover_end, acuity, kinds, features, chair, nurse, prescriber}`, instants as ISO 8601 in UTC, ids as strings.
+    `numbers` are those of the site's supply and of the sessions' days from which these places were found; None where
+    that would not say enough to book them without another look (`as_planned`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -366,6 +368,7 @@ class Plan(models.Model):
     request = models.JSONField(default=dict)
     score = models.BigIntegerField(default=0)
     sessions = models.JSONField()
+    numbers = ArrayField(models.BigIntegerField(), null=True, blank=True)
     held_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
     series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="rest_plans", null=True, blank=True)

@@ -11,6 +11,7 @@ from accounts.rights import is_staff
 from scheduler import planner, treatment
 from scheduler.models import Chair, Protocol
 from scheduler.walltime import local_date
+from sessions.as_planned import numbers_of
 from sessions.facts import instants, site_days, zone_of
 from sessions.infeasible import Asked, explain
 from sessions.models import GONE, Order, Plan, Session
@@ -71,6 +72,7 @@ def _plans(
     check_window(request.site, request.wishes, now)
     _check(request, user, len(visits), now)
     days = site_days(request.site, window_of(request.wishes), request.patient, user, now)
+    by_date = {day.date: day for day in days}
     found = planner.plan(visits, days, request.wishes, limit=request.limit)
     plans = [
         Plan(
@@ -83,6 +85,7 @@ def _plans(
             request=_as_json(request),
             score=whole.score,
             sessions=[as_row(planned) for planned in whole.sessions],
+            numbers=numbers_of(by_date, [(planned.date, planned.alone) for planned in whole.sessions]),
         )
         for whole in found
     ]
