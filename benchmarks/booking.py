@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from accounts import clock
 from benchmarks import raw
 from benchmarks.clinic import make_clinic, make_patients
-from benchmarks.common import load, request, say, tell, tell_latency, web
+from benchmarks.common import counting, load, request, say, tell, tell_latency, tell_spent, web
 from scheduler import treatment
 from sessions import booking
 from sessions.facts import instants
@@ -53,6 +53,32 @@ class Way:
     plan: Callable[[Clinic, int], Plan]
     limits: list[Load] = field(default_factory=list)
     ours: list[Load] = field(default_factory=list)
+    spent: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass
+class Bare:
+    """A handler that inserts six rows and does nothing else, on our server and our way to the database."""
+
+    loads: list[Load] = field(default_factory=list)
+    spent: list[tuple[float, float]] = field(default_factory=list)
+
+    def round(self, database: psycopg.Connection, port: int, days: int, each: int) -> None:
+        """One round; what it wrote is taken away again."""
+        (last,) = database.execute("SELECT max(id) FROM benchmark_session").fetchone() or (0,)
+        bodies = raw.bodies(days, each)
+        with counting("benchmarks.bare", self.spent, each):
+            clients = [(request("POST", "/book", "", body) for body in bodies) for _ in range(CLIENTS)]
+            self.loads.append(load(port, clients).check(201))
+        database.execute("DELETE FROM benchmark_session WHERE id > %s", [last])
+        database.execute("VACUUM benchmark_session")
+
+    def tell(self, limits: list[float], ours: list[float]) -> None:
+        """Beside raw SQL, and ours beside it; the first round only warmed up."""
+        rates = [one.rate for one in self.loads[1:]]
+        tell("a bare handler on days of its own", "series a second", limits, rates, "none: what our stack leaves of it")
+        tell_spent("bare", self.spent[1:])
+        tell("ours beside the bare handler", "series a second", rates, ours, "none")
 
 
 def main(servers: Servers, quick: bool) -> None:
@@ -63,20 +89,27 @@ def main(servers: Servers, quick: bool) -> None:
         raw.make_table(database, days)
         say(f"{clinic.sessions:,} sessions; {CLIENTS} clients, {rounds} rounds of {each} series each")
         ways = _ways(clinic)
-        with web(servers.folder, "config.wsgi") as port:
+        bare = Bare()
+        with web(servers.folder, "config.wsgi") as port, web(servers.folder, "benchmarks.bare") as other:
             for number in range(rounds + 1):
                 for way in ways:
                     limit = raw.run(servers, database, way.limit, CLIENTS, seconds)
                     bodies = _bodies(clinic, [way.plan(clinic, number * each + n) for n in range(each)])
-                    mine = load(port, [_posts(token, bodies) for token in clinic.tokens]).check(201)
+                    spent: list[tuple[float, float]] = []
+                    with counting("config.wsgi", spent, each):
+                        mine = load(port, [_posts(token, bodies) for token in clinic.tokens]).check(201)
                     if number:  # the first round only warms up
                         way.limits.append(limit)
                         way.ours.append(mine)
+                        way.spent += spent
+                bare.round(database, other, days, each)
         for way in ways:
             rates = [one.rate for one in way.limits], [one.rate for one in way.ours]
             tell(way.name, "series a second", *rates, way.target)
             tell_latency("limit", way.limits)
             tell_latency("ours", way.ours)
+            tell_spent("ours", way.spent)
+        bare.tell([one.rate for one in ways[0].limits], [one.rate for one in ways[0].ours])
         booked, doubled = Plan.objects.exclude(booked_as=None).count(), _number(database, DOUBLED)
     say(f"\nof {booked:,} series: doubled {doubled}, deadlocks {servers.deadlocks()}   target: 0 and 0")
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -213,6 +213,37 @@ def pgbench(servers: Servers, script: str, clients: int, seconds: float, variabl
         lines = [line for log in Path(folder).glob("log*") for line in log.read_text().splitlines()]
     took = [int(line.split()[2]) / 1000 for line in lines]
     return Load(len(took) / float(rate[1]), took, Counter({0: len(took)}))
+
+
+def spent(word: str) -> float:
+    """Milliseconds of processor time so far of all processes below this one with the word in their command line, and of
+    their children that have ended."""
+    known = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            numbers = (folder / "stat").read_text().rpartition(")")[2].split()
+            words = (folder / "cmdline").read_bytes()
+            known[int(folder.name)] = (int(numbers[1]), sum(map(int, numbers[11:15])), words)
+    ticks, mine = 0, {os.getpid()}
+    while more := {pid for pid, (parent, _, _) in known.items() if parent in mine} - mine:
+        mine |= more
+    for pid in mine - {os.getpid()}:
+        ticks += known[pid][1] if word.encode() in known[pid][2] else 0
+    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def counting(program: str, into: list[tuple[float, float]], answers: int) -> Iterator[None]:
+    """Add the milliseconds of processor time an answer of a web server's program and of PostgreSQL in the block."""
+    before = spent(program), spent("postgres")
+    yield
+    into.append(((spent(program) - before[0]) / answers, (spent("postgres") - before[1]) / answers))
+
+
+def tell_spent(name: str, pairs: Sequence[tuple[float, float]]) -> None:
+    """Processor time an answer, as median with minimum and maximum."""
+    web, database = zip(*pairs, strict=True)
+    say(f"  {name:8} web {spread(web)} ms, PostgreSQL {spread(database)} ms of processor time an answer")
 
 
 def percentile(values: Sequence[float], share: float) -> float:

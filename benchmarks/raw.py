@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from benchmarks.clinic import FILLED_CHAIRS, PEOPLE
 from benchmarks.common import pgbench
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
     from benchmarks.common import Load, Servers
@@ -86,6 +89,15 @@ def _transaction(variables: str, lock: str) -> str:
     times = "".join(f"\\set t{j} {EPOCH} + (:day + {j}) * 86400 + :at\n" for j in range(6))
     rows = ", ".join(ROW.format(j=j) for j in range(6))
     return f"{variables}{times}BEGIN;{lock}\n{INSERT}{rows};\nCOMMIT;\n"
+
+
+def bodies(days: int, count: int) -> Iterator[bytes]:
+    """What `benchmarks.bare: book` takes: as many transactions of `on_own_days`."""
+    for number in range(count):
+        again, place = divmod(number, days // 6)
+        seconds = [EPOCH + (place * 6 + day) * 86_400 for day in range(6)]
+        chair = FILLED_CHAIRS + again
+        yield json.dumps({"chair": chair, "nurse": chair, "patient": number + 1, "seconds": seconds}).encode()
 
 
 def run(servers: Servers, database: psycopg.Connection, script: str, clients: int, seconds: float) -> Load:
