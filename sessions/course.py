@@ -89,7 +89,10 @@ def settle(session: Session, now: datetime) -> None:
     found = series.get(pk=session.series_id)
     statuses = set(found.sessions.values_list("status", flat=True))
     over = statuses <= set(ENDED)
-    if over and statuses <= set(GONE):
+    if found.status == SeriesStatus.ON_HOLD:
+        # Only a prescriber ends that, whatever becomes of the sessions: see `release_series`.
+        found.replace_by = None if over else found.replace_by
+    elif over and statuses <= set(GONE):
         found.status, found.replace_by = SeriesStatus.CANCELLED, None
     elif session.status in GONE and found.status == SeriesStatus.ACTIVE:
         _lose(found, session, over, now)
@@ -156,6 +159,14 @@ def close_windows(now: datetime) -> int:
 def is_over(series: Series) -> bool:
     """Whether nothing of the series is to come or under way."""
     return not series.sessions.exclude(status__in=ENDED).exists()
+
+
+def without_hold(series: Series) -> str:
+    """The status of a series that nothing keeps from going on: what its sessions say."""
+    if not is_over(series):
+        return SeriesStatus.ACTIVE
+    given = series.sessions.exclude(status__in=GONE).exists()
+    return SeriesStatus.COMPLETED if given else SeriesStatus.CANCELLED
 
 
 def pinned(session: Session, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.refusals import Conflict, require_version
 from scheduler.walltime import local_date
 from sessions import events
-from sessions.course import is_over, settle
+from sessions.course import is_over, settle, without_hold
 from sessions.door import check_constraints, lock_for_booking
 from sessions.facts import zone_of
 from sessions.models import TO_COME, Series, SeriesStatus, Session, SessionStatus
@@ -244,7 +244,9 @@ def cancel_series(series: Series, reason: str, actor: User, now: datetime, expec
             session.save(update_fields=["status", "cancelled_late"])
             also = {"late": True} if session.cancelled_late else None
             events.record(session, "cancelled", actor, now, before=before, reason=reason, also=also)
-        series.status, series.replace_by = SeriesStatus.CANCELLED, None
+        # A held series stays held: only a prescriber ends that.
+        held = series.status == SeriesStatus.ON_HOLD
+        series.status, series.replace_by = SeriesStatus.ON_HOLD if held else SeriesStatus.CANCELLED, None
         series.save(update_fields=["status", "replace_by"])
         check_constraints()
     return series
@@ -252,7 +254,8 @@ def cancel_series(series: Series, reason: str, actor: User, now: datetime, expec
 
 def check_can_be_cancelled(series: Series) -> None:
     """Refuse to cancel a series that has ended, or of which a session is under way; see `cancel_series`."""
-    if series.status in (SeriesStatus.CANCELLED, SeriesStatus.COMPLETED):
+    held = series.status == SeriesStatus.ON_HOLD
+    if series.status in (SeriesStatus.CANCELLED, SeriesStatus.COMPLETED) or (held and is_over(series)):
         raise Conflict("already_done", "This series has ended already.")
     if series.sessions.exclude(status__in=[*ENDED, *TO_COME]).exists():
         raise Conflict("session_running", "A session of this series is under way; it has to end first.")
@@ -283,7 +286,7 @@ def release_series(series: Series, actor: User, now: datetime, reason: str = "",
     with transaction.atomic():
         series = lock_series(series, expected)
         check_waits_for_release(series)
-        series.status = SeriesStatus.COMPLETED if is_over(series) else SeriesStatus.ACTIVE
+        series.status = without_hold(series)
         series.save(update_fields=["status"])
         told = series.sessions.exclude(status__in=TO_COME).order_by("sequence").last() or series.sessions.first()
         if told is not None:

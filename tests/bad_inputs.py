@@ -256,12 +256,48 @@ def booking() -> Iterator[Row]:
     yield values(
         37, "a gate that there is not", {"POST sessions/{arrived}/gates/": ("gate",)}, "weather", 422, "unknown_gate"
     )
+    yield from the_day()
     for name in (PLAN, "POST orders/"):
         for kind in ("draft", "retired"):
             yield values(
                 37, f"a protocol that is {kind} for {name}", {name: ("protocol",)},
                 lambda w, kind=kind: w.ids[kind], 422, "protocol_not_approved",
             )  # fmt: skip
+
+
+def hence(hours: int) -> str:
+    """The instant so many hours from now."""
+    return (clock.now() + hours * DAY / 24).isoformat()
+
+
+VITALS, ADVERSE = "POST sessions/{infusing}/vitals/", "POST sessions/{infusing}/adverse-events/"
+GATE, DISCHARGE = "POST sessions/{arrived}/gates/", "POST sessions/{recovering}/discharge/"
+
+
+def the_day() -> Iterator[Row]:
+    """37: what nobody reads from a patient, what has not happened yet, and who may not let one go."""
+    bounds = {"systolic": (39, 301), "diastolic": (19, 201), "heart_rate": (19, 251), "spo2": (49, 101)}
+    for measure, beyond in bounds.items():
+        for bad in (*beyond, -1, 10**9):
+            yield values(37, f"{bad} for {measure}", {VITALS: (measure,)}, bad, 400, "not_human")
+    for what, wrong in (("a text", "128"), ("true", True), ("a list", [128])):
+        yield values(37, f"{what} for a pressure", {VITALS: ("systolic",)}, wrong, 400, "type")
+    yield values(37, "a pressure below its own diastolic", {VITALS: ("systolic",)}, 60, 400, "not_human")
+    ahead = {VITALS: ("taken_at",), ADVERSE: ("onset",)}
+    yield values(37, "a reading or an event of tomorrow", ahead, hence(24), 422, "in_future")
+    yield values(37, "a reading of before the start", {VITALS: ("taken_at",)}, hence(-12), 422, "before_start")
+    yield values(37, "an event of before the patient came", {ADVERSE: ("onset",)}, hence(-12), 422, "before_arrival")
+    yield values(37, "a grade that there is not", {ADVERSE: ("grade",)}, 6, 400, "max_value")
+    for role in ("front_desk", "manager", "auditor"):
+        care = [BY_NAME[name] for name in (VITALS, ADVERSE, GATE, DISCHARGE)]
+        yield differing(37, f"care given by {role}", care, 403, "forbidden", role=role)
+    megabyte = "x" * (KIB * KIB)
+    notes = {VITALS: ("note",), GATE: ("note",), ADVERSE: ("symptoms",), DISCHARGE: ("escort_name",)}
+    yield values(62, "a note of a megabyte", notes, megabyte, 413, "too_large")
+    yield values(62, "a note of 50 KiB", notes, "x" * (50 * KIB), 400, "max_length")
+    yield values(37, "a score of eleven", {DISCHARGE: ("score",)}, 11, 400, "max_value")
+    items = {"activity": 2, "respiration": 2, "circulation": 2, "consciousness": 2}
+    yield values(37, "items of no instrument", {DISCHARGE: ("items",)}, items, 422, "score_items")
 
 
 def at_its_start(world: World) -> dict[str, str]:

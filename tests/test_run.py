@@ -50,15 +50,15 @@ def free_port() -> int:
 
 
 class Service:
-    """A running `bin/run`."""
+    """A running `bin/run`; `given` are servers of the caller's."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, **given: str) -> None:
         self.data = data
         self.port = free_port()
         self.output = ""
         command = [RUN, "--no-demo", "--port", str(self.port), "--data-dir", str(data)]
         self.process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, env=environment(**given), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

@@ -207,7 +207,9 @@ def _visits(world: World) -> None:
     visit("booked", world.day(0))
     visit("confirmed", world.day(1), status="confirmed")
     visit("arrived", world.day(2), status="arrived")
-    visit("infusing", world.day(3), status="infusing")
+    infusing = visit("infusing", world.day(3), status="infusing")
+    begun = {name: clock.now() - HOUR for name in ("infusion_started_at", "rate_since")}
+    Session.objects.filter(pk=infusing.pk).update(arrived_at=clock.now() - 2 * HOUR, **begun)
     paused = visit("paused", world.day(4), status="infusing")
     Session.objects.filter(pk=paused.pk).update(paused_at=clock.now())
     visit("recovering", world.day(5), status="recovering")

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import clock
+from accounts.refusals import Conflict
 from scheduler.catalogue import entry
 from sessions import infusion
+from sessions.adverse_events import refuse_held
 from sessions.expected import expected
 from sessions.models import Series, Session
 from sessions.observation import Due, Marks, Reading, dues, next_due
@@ -302,6 +304,29 @@ def test_a_grave_event_holds_the_series_until_a_prescriber_releases_it(
     assert prescriber.post(release, {"reason": "premedication added"}).json()["status"] == "active"
     assert session.series.sessions.get(pk=later.pk).events.get(kind="series_released").reason == "premedication added"
     assert post(prescriber, later, "start").status_code == 200
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the whole series", "its last session"])
+def test_a_cancellation_does_not_end_the_hold_of_a_series(
+    nurse: APIClient, clinic: Clinic, api: Callable[..., APIClient], whole: bool
+) -> None:
+    session = clinic.session(noon(2), status="arrived")
+    if whole:
+        later = clinic.session(noon(5), series=session.series)
+    assert post(nurse, session, "adverse-events", **ill(3)).json()["series_status"] == "on_hold"
+    assert post(nurse, session, "cancel", reason="sent to hospital").status_code == 200
+    cancel = f"/api/v1/series/{session.series_id}/cancel/"
+    if whole:
+        answer = nurse.post(cancel, {"reason": "does not want it any more"})
+        assert (answer.status_code, answer.json()["status"]) == (200, "on_hold")
+        assert Session.objects.get(pk=later.pk).status == "cancelled"
+    assert nurse.post(cancel, {"reason": "again"}).json()["code"] == "already_done"
+    assert Series.objects.get(pk=session.series_id).status == "on_hold"
+    with pytest.raises(Conflict, match="release"):
+        refuse_held(session.patient_id)
+    release = f"/api/v1/series/{session.series_id}/release/"
+    assert nurse.post(release).status_code == 403
+    assert api(clinic.users["prescriber"]).post(release, {"reason": "seen"}).json()["status"] == "cancelled"
 
 
 def test_what_a_held_series_forbids_the_database_forbids(nurse: APIClient, clinic: Clinic) -> None:
