@@ -40,7 +40,9 @@ def test_an_unknown_name_is_refused() -> None:
 @pytest.mark.timeout(600)
 def test_booking() -> None:
     told = bench("booking", "--quick")
-    assert headings(told) == ["series on days of their own", "series on the same days"]
+    ways, bare = ["series on days of their own", "series on the same days"], "a bare handler on days of its own"
+    assert headings(told) == [*ways, bare, "ours beside the bare handler"]
+    assert told.count("ms of processor time an answer") == 3
     assert told.splitlines()[-1].startswith("of 108 series: doubled 0, deadlocks 0 ")
     assert told.count(", 36 answers") == 2
 
