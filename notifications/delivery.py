@@ -28,12 +28,14 @@ from notifications.channels import Channel, NotSent, Permanent, Temporary, Text,
 from notifications.models import Message, MessageStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
 BATCH = 50
+# So many are marked at once, where the provider keeps keys.
+WINDOW = 10
 # After so much of the lease the rest of a slow batch is given back, so that no row is taken for a dead worker's, and
 # the worker looks for what is urgent.
 SHARE_OF_LEASE = 1 / 3
@@ -78,26 +80,36 @@ def _send(claimed: Sequence[Claimed]) -> int:
     until = time.monotonic() + max(1.0, settings.LEASE_SECONDS * SHARE_OF_LEASE)
     known = telling.load([row.id for row in claimed])
     for name in {row.channel for row in claimed}:
+        rows = [row for row in claimed if row.channel == name]
         with closing(open_channel(name)) as channel:
-            for row in claimed:
-                if row.channel != name:
-                    continue
-                if time.monotonic() < until:
-                    deliver(row, channel, known.get(row.id))
-                else:
-                    _run(sql.RELEASE, row.id, row.attempt)
+            for begin in range(0, len(rows), WINDOW):
+                _send_window(rows[begin : begin + WINDOW], channel, known, until)
     return len(claimed)
 
 
-def deliver(row: Claimed, channel: Channel, known: telling.Telling | None = None) -> None:
+def _send_window(
+    rows: Sequence[Claimed], channel: Channel, known: Mapping[UUID, telling.Telling], until: float
+) -> None:
+    ready = _ready(rows, channel, known) if time.monotonic() < until else {}
+    for number, row in enumerate(rows):
+        if time.monotonic() >= until:
+            left = rows[number:]
+            _run(sql.RELEASE, [each.id for each in left], [each.attempt for each in left])
+            return
+        deliver(row, channel, known.get(row.id), ready.get(row.id))
+
+
+def deliver(
+    row: Claimed, channel: Channel, known: telling.Telling | None = None, said: tuple[Text, str] | None = None
+) -> None:
     """Hand over one claimed row and write what became of it; whatever goes wrong, other rows are not touched.
 
-    `known` is the row as it was read with its batch; what has changed since is found and read again.
+    `known` is the row as it was read with its batch; what has changed since is found and read again. `said` is its text
+    and address where its mark is committed already.
     """
-    said = None
     try:
         channel.prepare()
-        said = hand_over(row, channel.keeps_keys, known)
+        said = said or hand_over(row, channel.keeps_keys, known)
         reference = channel.send(*said, row.id) if said else ""
     except NotSent as error:
         _not_sent(row, error, channel.keeps_keys)
@@ -109,6 +121,51 @@ def deliver(row: Claimed, channel: Channel, known: telling.Telling | None = None
     else:
         if said:
             _run(sql.SENT, reference[:200], row.id, row.attempt)
+
+
+def _ready(
+    rows: Sequence[Claimed], channel: Channel, known: Mapping[UUID, telling.Telling]
+) -> dict[UUID, tuple[Text, str]]:
+    """Text and address of those of a window that are as they were read, marked in one statement.
+
+    Only where the provider keeps keys: a worker that dies leaves all of the window marked, and without keys nobody
+    could tell which were said. Whatever is not plain is left out here, and handed over alone.
+    """
+    if not channel.keeps_keys or len(rows) == 1:
+        return {}
+    messages = [known[row.id] for row in rows if row.id in known]
+    texted = pacing.texted([each.message for each in messages], clock.now())
+    said = {each.message.id: text for each in messages if (text := _plainly_said(each, texted)) is not None}
+    found = [row for row in rows if row.id in said]
+    if not found:
+        return {}
+    seen = [known[row.id].seen for row in found]
+    values = {
+        "ids": [row.id for row in found],
+        "attempts": [row.attempt for row in found],
+        "sessions": [each["session"] for each in seen],
+        "versions": [each["version"] for each in seen],
+        "patient_versions": [each["patient_version"] for each in seen],
+        "lease": settings.LEASE_SECONDS,
+        "keyed": True,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(sql.MARK_WINDOW, values)
+        marked = {each[0] for each in cursor.fetchall()}
+    return {key: text for key, text in said.items() if key in marked}
+
+
+def _plainly_said(message: telling.Telling, texted: pacing.Texted) -> tuple[Text, str] | None:
+    """Text and address of what is to be said now as it was read; None where it is not, or that takes another look."""
+    now = clock.now()
+    try:
+        if message.why_not() or not message.address or pacing.not_before(message.message, now, texted):
+            return None
+        text = message.text()
+    except Exception:  # told where it is handed over alone
+        return None
+    pacing.count(message.message, now, texted)
+    return text, message.address
 
 
 def hand_over(row: Claimed, keeps_keys: bool = False, known: telling.Telling | None = None) -> tuple[Text, str] | None:
@@ -136,7 +193,8 @@ def hand_over(row: Claimed, keeps_keys: bool = False, known: telling.Telling | N
 
 
 def _postponed(row: Claimed, message: telling.Telling) -> bool:
-    later = pacing.not_before(message.message, clock.now())
+    now = clock.now()
+    later = pacing.not_before(message.message, now, pacing.texted([message.message], now))
     if later is None:
         return False
     values: dict[str, Any] = {"at": later[0], "reason": later[1], "id": row.id, "attempt": row.attempt}
@@ -235,7 +293,7 @@ def _held(row: Claimed) -> bool:
     return Message.objects.filter(id=row.id, attempts=row.attempt, status=MessageStatus.SENDING).exists()
 
 
-def _run(statement: str, *values: str | int | float | UUID | datetime | None) -> int:
+def _run(statement: str, *values: Any) -> int:
     """Run one statement and return how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

@@ -37,10 +37,34 @@ UPDATE notifications_message m
    AND NOT EXISTS (SELECT 1 FROM notifications_alert a WHERE a.id = m.alert_id AND a.status <> 'open')
 """
 
-# `unknown` may still become `sent`: only the worker that handed the row over can say so, however late it is.
+# The same for a window of rows at once. A session that somebody holds just now is passed by, so nothing waits here and
+# no two windows wait for each other; its row is marked alone, as above.
+MARK_WINDOW: Final = """
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[], %(sessions)s::uuid[], %(versions)s::int[],
+                         %(patient_versions)s::int[]) AS w (id, attempt, session_id, version, patient_version)
+), locked AS MATERIALIZED (
+    SELECT id, version, patient_id FROM infusion_sessions_session WHERE id = ANY(%(sessions)s)
+     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE notifications_message m
+   SET handed_over_at = clock_timestamp(), lease_until = clock_timestamp() + %(lease)s * interval '1 second',
+       keyed = %(keyed)s
+  FROM wanted w JOIN locked l ON l.id = w.session_id JOIN accounts_patient p ON p.id = l.patient_id
+ WHERE l.version = w.version AND p.version = w.patient_version AND m.id = w.id
+   AND m.attempts = w.attempt AND m.status = 'sending' AND m.not_after > clock_timestamp()
+   AND NOT EXISTS (SELECT 1 FROM notifications_followup f WHERE f.id = m.follow_up_id AND f.answered_at IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM notifications_alert a WHERE a.id = m.alert_id AND a.status <> 'open')
+RETURNING m.id
+"""
+
+# `unknown` may still become `sent`: only the worker that handed the row over can say so, however late it is. Not waited
+# for until it is on disk: what a power cut takes of it leaves the row as a worker that died before its outcome does.
 SENT: Final = """
+WITH eased AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE notifications_message
    SET status = 'sent', sent_at = now(), reference = %s, reason = '', lease_until = NULL
+  FROM eased
  WHERE id = %s AND attempts = %s AND status IN ('sending', 'unknown')
 """
 
@@ -49,10 +73,11 @@ UPDATE notifications_message SET status = %s, reason = %s, lease_until = NULL
  WHERE id = %s AND attempts = %s AND status = 'sending'
 """
 
-# Given back unused by the worker that holds it, who does not touch it any more: the attempt was none.
+# Given back by the worker that holds it, has not called for it and does not touch it any more: the attempt was none.
 RELEASE: Final = """
-UPDATE notifications_message SET status = 'due', attempts = attempts - 1, lease_until = NULL
- WHERE id = %s AND attempts = %s AND status = 'sending' AND handed_over_at IS NULL
+UPDATE notifications_message m SET status = 'due', attempts = attempts - 1, lease_until = NULL, handed_over_at = NULL
+  FROM unnest(%s::uuid[], %s::int[]) AS w (id, attempt)
+ WHERE m.id = w.id AND m.attempts = w.attempt AND m.status = 'sending'
 """
 
 # Not now but then, or not at all where its time is over by then. No attempt either.

@@ -43,7 +43,7 @@ def _check_wishes(message: Message, now: datetime) -> None:
         raise RuleBroken("opted_out", "Who has this address wants no more messages there.")
     if not address(message.patient, message.channel):
         raise Conflict("no_address", "There is no address for this channel.")
-    later = pacing.not_before(message, now)
+    later = pacing.not_before(message, now, pacing.texted([message], now))
     if later is not None and later[1] == "too_many":
         seconds = int((later[0] - now).total_seconds()) + 1
         raise TooMany("too_many_texts", "This number has had as many texts as it may.", retry_after=seconds)

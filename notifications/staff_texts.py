@@ -24,7 +24,7 @@ def compose(message: Message) -> Text:
     assert alert is not None
     again = f" Nobody has taken it yet (call {alert.step + 1})." if alert.step else ""
     level = alert.get_level_display()
-    where = f"{settings.PUBLIC_URL}/api/v1/alerts/{alert.id}/"
+    where = f"{settings.PUBLIC_URL}/alerts/"
     short = f"{level} alert at {site.name[:SITE_LENGTH]}.{again} Sign in and take it: "
     if message.channel == Channel.SMS:
         return Text("", short + where)

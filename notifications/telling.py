@@ -21,9 +21,10 @@ ALONG = ("session__site", "patient", "follow_up", "alert", "recipient__pager")
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """A message as it was read, whole."""
+    """A message as it was read, whole. `own` are the wordings of the clinics of all that were read with it."""
 
     message: Message
+    own: texts.OwnWordings
 
     @property
     def seen(self) -> dict[str, Any]:
@@ -49,9 +50,11 @@ class Telling:
 
     def text(self) -> Text:
         """Its words."""
-        return staff_texts.compose(self.message) if self.message.alert_id else texts.compose(self.message)
+        return staff_texts.compose(self.message) if self.message.alert_id else texts.compose(self.message, self.own)
 
 
 def load(ids: Sequence[UUID]) -> dict[UUID, Telling]:
     """These messages by id, read in one go."""
-    return {row.id: Telling(row) for row in Message.objects.select_related(*ALONG).filter(id__in=ids)}
+    rows = list(Message.objects.select_related(*ALONG).filter(id__in=ids))
+    own = texts.own_wordings({row.session.site_id for row in rows})
+    return {row.id: Telling(row, own) for row in rows}

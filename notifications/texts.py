@@ -20,24 +20,30 @@ from notifications.models import Wording
 from sessions.models import SessionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
+    from uuid import UUID
 
     from notifications.models import Message
     from sessions.models import Session
 
+# (site, kind, channel, language) -> what the clinic says there.
+OwnWordings = dict[tuple["UUID", str, str, str], wordings.Wording]
 IN_THE_CALENDAR = frozenset({"receipt", "preparation", "reminder", "change"})
 # The order of day and month differs; names of days and months are Django's own.
 DAY_FORMAT = {"en": "D, M j", "es": "D j M"}
 FEWEST_LETTERS_OF_A_NAME = 10
 
 
-def compose(message: Message) -> Text:
-    """What `message` says, in the words of its channel (with its session, site, patient and follow-up loaded)."""
+def compose(message: Message, own: OwnWordings | None = None) -> Text:
+    """What `message` says, in the words of its channel (with its session, site, patient and follow-up loaded).
+
+    `own` are the clinic's wordings where they were read for many at once.
+    """
     kind, patient, site = wordings.kind_of(message.kind), message.patient, message.session.site
     values = values_of(site, patient.language, message.speaks_of)
     values["link"] = new_link(message.follow_up) if message.follow_up else ""
-    wording = wording_for(site, kind, message.channel, patient.language)
+    wording = wording_for(site, kind, message.channel, patient.language, own)
     if message.channel == Channel.SMS:
         return Text("", short(wording.body, values))
     stands = message.session.start == message.speaks_of or kind == "cancellation"
@@ -45,10 +51,19 @@ def compose(message: Message) -> Text:
     return mail(wording, values, patient.language, calendar, stopping.address(patient))
 
 
-def wording_for(site: Site, kind: str, channel: str, language: str) -> wordings.Wording:
+def own_wordings(sites: Collection[UUID]) -> OwnWordings:
+    """The wordings that these sites have written."""
+    return {
+        (each.site_id, each.kind, each.channel, each.language): wordings.Wording(each.subject, each.body)
+        for each in Wording.objects.filter(site__in=sites)
+    }
+
+
+def wording_for(site: Site, kind: str, channel: str, language: str, own: OwnWordings | None = None) -> wordings.Wording:
     """The clinic's own wording, or the one that is shipped."""
-    own = Wording.objects.filter(site=site, kind=kind, channel=channel, language=language).first()
-    return wordings.Wording(own.subject, own.body) if own else wordings.default(kind, channel, language)
+    own = own_wordings({site.id}) if own is None else own
+    found = own.get((site.id, kind, channel, language))
+    return found or wordings.default(kind, channel, language)
 
 
 def values_of(site: Site, language: str, speaks_of: datetime | None = None) -> dict[str, str]:

@@ -80,6 +80,8 @@ def test_the_clinician_on_call_gets_a_mail_that_names_nobody(clinic: Clinic, mai
     words = received.subject + received.text
     for secret in (clinic.patient.family_name, clinic.patient.given_name, "PHQ", "suicid", "suicide_item"):
         assert secret not in words
+    assert "/alerts/\n" in received.text.replace("\r", "")
+    assert "/api/" not in received.text
     assert Message.objects.get(alert__isnull=False).status == "sent"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,7 +20,7 @@ from django.db.models import F
 
 import config.celery  # noqa: F401  (tells Celery which broker there is)
 from accounts import clock
-from notifications import alerts, delivery, reconcile, tasks
+from notifications import alerts, delivery, reconcile, tasks, telling
 from notifications import clock as second_clock
 from notifications.channels import Temporary, gateway
 from notifications.follow_ups import answer_follow_up, new_link
@@ -155,6 +156,43 @@ def test_f9_a_worker_that_slept_past_its_lease_says_nothing_twice(clinic: Clinic
     assert statuses() == {"sent": 1}
     assert len(texts.accepted) == 1
     assert Message.objects.get().attempts == 2
+
+
+def test_what_changes_after_a_batch_was_read_is_seen_by_the_mark_of_its_window(
+    clinic: Clinic, committed: None, texts: Gateway
+) -> None:
+    due(clinic, delivery.WINDOW + 2)
+    last = Message.objects.order_by("not_after").last()
+    assert last is not None
+
+    def reply(key: str, text: str) -> int:
+        if len(texts.accepted) == 0:
+            in_thread(lambda: change(last.session, status="cancelled"))
+        return TAKEN
+
+    texts.reply = reply
+    delivery.send_batch()
+    assert statuses() == {"sent": delivery.WINDOW + 1, "skipped": 1}
+    assert str(last.id) not in texts.accepted
+
+
+def test_what_a_window_had_marked_and_not_called_for_is_given_back(clinic: Clinic, texts: Gateway) -> None:
+    due(clinic, 5)
+    claimed = delivery.claim()
+    until = time.monotonic() + 2
+
+    def slowly(key: str, text: str) -> int:
+        while time.monotonic() < until:
+            Event().wait(0.05)
+        return TAKEN
+
+    texts.reply = slowly
+    channel = gateway.open_gateway()
+    delivery._send_window(claimed, channel, telling.load([row.id for row in claimed]), until)
+    channel.close()
+    assert texts.calls.total() == 1
+    given_back = Message.objects.filter(status="due", attempts=0, handed_over_at=None, lease_until=None)
+    assert (statuses(), given_back.count()) == ({"sent": 1, "due": 4}, 4)
 
 
 def test_f10_accepted_and_then_no_word_is_one_text_with_keys(clinic: Clinic, texts: Gateway) -> None:
