@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from accounts import clock
@@ -75,6 +75,8 @@ class Site(models.Model):
     last_reminder_minutes = models.PositiveSmallIntegerField(default=30)
     plan_life_minutes = models.PositiveSmallIntegerField(default=60)
     hold_life_minutes = models.PositiveSmallIntegerField(default=10)
+    # What one unit of each term of a plan's cost counts in its score; empty: the standard (scheduler/plans.py).
+    plan_weights = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     # A cancellation so many hours before the start, or later, is late: marked, and a patient has to call instead.
     late_cancel_hours = models.PositiveSmallIntegerField(default=24, db_default=24)
     # Offers of freed places: how long there is to answer, to how many at once, how many a person and day, how long

@@ -29,6 +29,11 @@ class Wishes:
     same_time_of_day: bool = False
 
 
+# Bounds on weights. A score then fits 64 bits: 200 sessions are off by at most 400 days and 1,435 minutes each.
+MOST_FOR_A_DAY_OFF = 10**14
+MOST_WEIGHT = 10**12
+
+
 @dataclass(frozen=True)
 class Weights:
     """What one unit of each term of the cost counts in the score.

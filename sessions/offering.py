@@ -35,7 +35,7 @@ from sessions.models import (
     Session,
     WaitlistEntry,
 )
-from sessions.planning import as_row, phases_of, wishes_as_json
+from sessions.planning import as_row, phases_of, weights_of, wishes_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -227,7 +227,7 @@ def _series_for(
         for day in days.values()
     ]
     asked = visits(phases_of(entry.protocol), entry.sessions)
-    for plan in planner.plan(asked, seen, wishes, limit=5):
+    for plan in planner.plan(asked, seen, wishes, weights_of(entry.site), limit=5):
         start = plan.sessions[0].instant
         if plan.sessions[0].date <= entry.latest and start not in said:
             visit = plan.sessions[0].visit

@@ -73,7 +73,7 @@ def _plans(
     _check(request, user, len(visits), now)
     days = site_days(request.site, window_of(request.wishes), request.patient, user, now)
     by_date = {day.date: day for day in days}
-    found = planner.plan(visits, days, request.wishes, limit=request.limit)
+    found = planner.plan(visits, days, request.wishes, weights_of(request.site), request.limit)
     plans = [
         Plan(
             site=request.site,
@@ -98,6 +98,11 @@ def fresh_plans(plan: Plan, patient: Patient | None, user: User, now: datetime) 
         return _plans(_request_of(plan, patient), user, now)[2]
     except Refusal:
         return []
+
+
+def weights_of(site: Site) -> planner.Weights:
+    """What a site lets each term of the cost count in a plan's score."""
+    return planner.Weights(**site.plan_weights)
 
 
 def phases_of(protocol: Protocol) -> tuple[treatment.Phase, ...]:

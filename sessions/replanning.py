@@ -22,9 +22,8 @@ from sessions.door import as_conflict, check_constraints, lock_for_booking
 from sessions.facts import INSTANTS, zone_of
 from sessions.lifecycle import lock_series
 from sessions.models import GONE, Plan, Series, SeriesStatus, Session, SessionStatus
-from sessions.planning import wishes_from_json
 from sessions.policy import check_cut_off
-from sessions.rest import Rest, check_fits, check_is_open, check_order, in_order, propose_rest, rest_of
+from sessions.rest import Rest, check_fits, check_is_open, check_order, fresh_rest, in_order, rest_of
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -45,11 +44,11 @@ def replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Ver
         with transaction.atomic():
             return _replan(series, plan, actor, now, expected)
     except Conflict as lost:
-        lost.extra["plans"] = _fresh(series, plan, actor, now)
+        lost.extra["plans"] = fresh_rest(series, plan, actor, now)
         raise
     except (IntegrityError, OperationalError) as error:
         clash = as_conflict(error)
-        clash.extra["plans"] = _fresh(series, plan, actor, now)
+        clash.extra["plans"] = fresh_rest(series, plan, actor, now)
         raise clash from error
 
 
@@ -58,17 +57,6 @@ def check_can_be_replanned(series: Series, actor: User) -> None:
     check_is_open(series)
     if series.status in WAITING and not holds(actor, Role.PRESCRIBER):
         raise Conflict("needs_review", "This series waits for a prescriber, who may plan the rest of it.")
-
-
-def _fresh(series: Series, plan: Plan, actor: User, now: datetime) -> list[Plan]:
-    if plan.series_id != series.pk or plan.session_id is not None:
-        return []
-    kept = plan.request
-    try:
-        wishes = wishes_from_json(kept)
-        return propose_rest(series, wishes, kept["sessions"], kept["limit"], actor, now).plans
-    except (Conflict, RuleBroken):
-        return []
 
 
 def _replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Versions) -> Series:
@@ -85,17 +73,13 @@ def _replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Ve
         raise Conflict("try_again", "The series was just changed. Please look again.")
     check_fits(rest, plan)
     check_order(rest, actor, now)
-    _write(rest, booking.take_room(plan, series.patient, actor, now, _own(rest)), actor, now)
+    _write(rest, booking.take_room(plan, series.patient, actor, now, rest.own), actor, now)
     plan.booked_as, plan.held_by, plan.held_until = series, None, None
     plan.save(update_fields=["booked_as", "held_by", "held_until"])
     series.status, series.replace_by = SeriesStatus.ACTIVE, None
     series.save(update_fields=["status", "replace_by"])
     check_constraints()
     return series
-
-
-def _own(rest: Rest) -> list[Any]:
-    return [session.pk for session in (*rest.live.values(), *rest.beyond)]
 
 
 def _write(rest: Rest, rows: list[dict[str, Any]], actor: User, now: datetime) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from accounts.refusals import Conflict, RuleBroken
+from accounts.refusals import Conflict, Refusal, RuleBroken
 from accounts.rights import is_staff
 from scheduler import planner
 from scheduler.mending import Mended, mend
@@ -24,14 +24,18 @@ from sessions.planning import (
     check_window,
     order_for,
     outlook,
+    weights_of,
     window_of,
     wishes_as_json,
+    wishes_from_json,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from accounts.models import User
+    from scheduler.day import Day
     from scheduler.plans import Planned, Wishes
 
 # How far beyond the last session the least change looks for room.
@@ -53,6 +57,11 @@ class Rest:
     def present(self) -> dict[int, datetime]:
         """The starts of the booked sessions by sequence."""
         return {sequence: session.start for sequence, session in self.live.items()}
+
+    @property
+    def own(self) -> list[UUID]:
+        """Ids of all booked sessions to come: they may go anywhere."""
+        return [session.pk for session in (*self.live.values(), *self.beyond)]
 
 
 def rest_of(series: Series, now: datetime, sessions: int | None = None) -> Rest:
@@ -97,20 +106,38 @@ def propose_rest(
     Raises:
         Conflict: the series has ended, or `nothing_to_plan`. RuleBroken, Forbidden: see `planning.propose`.
     """
+    rest, days, plans = _plans(series, wishes, sessions, limit, user, now)
+    if plans:
+        return Proposal(plans)
+    asked = Asked(series.site, rest.visits, wishes, series.patient, rest.before, rest.own)
+    return Proposal([], *explain(asked, days, outlook(series.site, wishes, now), user, now))
+
+
+def _plans(
+    series: Series, wishes: Wishes, sessions: int | None, limit: int, user: User, now: datetime
+) -> tuple[Rest, tuple[Day, ...], list[Plan]]:
+    """What is to come, the site's days, and the plans found, kept."""
     check_is_open(series)
     check_window(series.site, wishes, now)
     rest = rest_of(series, now, sessions)
     if not rest.visits:
         raise Conflict("nothing_to_plan", "No session of this series is to come.")
     check_order(rest, user, now)
-    own = [session.pk for session in (*rest.live.values(), *rest.beyond)]
-    days = site_days(series.site, window_of(wishes), series.patient, user, now, leaving_out=own)
-    found = planner.plan(rest.visits, days, wishes, limit=limit, before=rest.before)
-    if not found:
-        asked = Asked(series.site, rest.visits, wishes, series.patient, rest.before, own)
-        return Proposal([], *explain(asked, days, outlook(series.site, wishes, now), user, now))
+    days = site_days(series.site, window_of(wishes), series.patient, user, now, leaving_out=rest.own)
+    found = planner.plan(rest.visits, days, wishes, weights_of(series.site), limit, rest.before)
     request = {**wishes_as_json(wishes), "sessions": sessions, "limit": limit}
-    return Proposal([kept_plan(rest, plan.sessions, plan.score, request, user, now) for plan in found])
+    return rest, days, [kept_plan(rest, plan.sessions, plan.score, request, user, now) for plan in found]
+
+
+def fresh_rest(series: Series, plan: Plan, user: User, now: datetime) -> list[Plan]:
+    """Plans for the request behind `plan` as the series and the world stand now; none where it cannot be asked."""
+    if plan.series_id != series.pk or plan.session_id is not None:
+        return []
+    kept = plan.request
+    try:
+        return _plans(series, wishes_from_json(kept), kept["sessions"], kept["limit"], user, now)[2]
+    except Refusal:
+        return []
 
 
 def check_order(rest: Rest, user: User, now: datetime) -> None:
@@ -132,7 +159,7 @@ def propose_places(session: Session, wishes: Wishes, limit: int, user: User, now
     visit, before = visit_at(series, session.sequence), _dates_before(series, session.sequence)
     dates = _days_for(session, window_of(wishes))
     days = site_days(series.site, dates, series.patient, user, now, leaving_out=[session.pk])
-    found = planner.plan([visit], days, wishes, limit=limit, before=before)
+    found = planner.plan([visit], days, wishes, weights_of(series.site), limit, before)
     if not found:
         asked = Asked(series.site, [visit], wishes, series.patient, before, [session.pk])
         around = _days_for(session, outlook(series.site, wishes, now))

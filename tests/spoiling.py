@@ -172,7 +172,13 @@ PHONES: Fields = {
     **dict.fromkeys((*E_MAILS, "POST sites/", "PATCH sites/{site}/"), ("phone",)),
 }
 NUMBERS: Fields = {
-    "POST sites/": ("last_reminder_minutes", "plan_life_minutes", "hold_life_minutes", "opening_hours/0/weekday"),
+    "POST sites/": (
+        "last_reminder_minutes",
+        "plan_life_minutes",
+        "hold_life_minutes",
+        "plan_weights/level",
+        "opening_hours/0/weekday",
+    ),
     "POST providers/": ("capacity", "max_acuity"),
     "POST availability-rules/": ("weekday",),
     "POST orders/": ("sessions",),

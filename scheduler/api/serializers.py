@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import time
 from typing import Any, ClassVar, Final
 
@@ -27,6 +28,7 @@ from scheduler.models import (
     SiteClosure,
     TimeOff,
 )
+from scheduler.plans import MOST_FOR_A_DAY_OFF, MOST_WEIGHT, Weights
 from scheduler.protocols import INSTRUMENT_CODES
 from scheduler.queries import colleagues, staffed_chairs, staffed_providers
 from scheduler.sites import overlapping
@@ -85,12 +87,27 @@ class OpeningHoursSerializer(Entry, StrictModelSerializer):
         return attrs
 
 
+class PlanWeightsSerializer(Entry, StrictSerializer):
+    """What one unit of each term of a plan's cost counts in its `score`."""
+
+    deviation = fields.StrictInteger(min_value=0, max_value=MOST_FOR_A_DAY_OFF)
+    same_time = fields.StrictInteger(min_value=0, max_value=MOST_WEIGHT)
+    first_day = fields.StrictInteger(min_value=0, max_value=MOST_WEIGHT)
+    level = fields.StrictInteger(min_value=0, max_value=MOST_WEIGHT)
+    fragments = fields.StrictInteger(min_value=0, max_value=MOST_WEIGHT)
+
+    def to_representation(self, instance: dict[str, int]) -> dict[str, int]:
+        """All five, where a site has said nothing too."""
+        return asdict(Weights(**instance))
+
+
 class SiteSerializer(StrictModelSerializer):
     """A clinic location. `opening_hours`, where sent, replace those there were."""
 
     time_zone = fields.TimeZoneField()
     phone = fields.PhoneField(required=False, allow_blank=True)
     opening_hours = OpeningHoursSerializer(many=True, required=False)
+    plan_weights = PlanWeightsSerializer(required=False)
 
     class Meta:
         model = Site
@@ -107,6 +124,7 @@ class SiteSerializer(StrictModelSerializer):
             "last_reminder_minutes",
             "plan_life_minutes",
             "hold_life_minutes",
+            "plan_weights",
             "late_cancel_hours",
             "offer_minutes",
             "offers_at_once",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scheduler.day import ChairFacts, Day, Need, StaffFacts, can_keep, mask
 from scheduler.planner import Cost, Weights, WholePlan, Wishes, check_spacing, plan
+from scheduler.plans import MOST_FOR_A_DAY_OFF, MOST_WEIGHT
 from scheduler.treatment import TreatmentError, parse_phases, visits, visits_from
 from tests.scheduler import clinic
 from tests.scheduler.clinic import MONDAY, chair, day, staff, taken
@@ -159,6 +160,16 @@ def test_score_is_the_weighted_cost() -> None:
     assert found.score == Weights().first_day
     dear = plan(visits(parse_phases([short(None, 1)])), days, Wishes(MONDAY, days[-1].date), Weights(1, 1, 7, 1, 1))
     assert dear[0].score == 7
+
+
+def test_the_dearest_score_fits_what_keeps_it() -> None:
+    weights = Weights(MOST_FOR_A_DAY_OFF, MOST_WEIGHT, MOST_WEIGHT, MOST_WEIGHT, MOST_WEIGHT)
+    # 200 sessions in a window of 400 days, a hundred patients a nurse.
+    worst = Cost(200 * 400, 200 * 1435, 400, 200 * 101, 200 * 2)
+    assert weights.score(worst) < 2**63
+    standard = Weights()
+    assert standard.deviation <= MOST_FOR_A_DAY_OFF
+    assert max(standard.same_time, standard.first_day, standard.level, standard.fragments) <= MOST_WEIGHT
 
 
 def test_long_series_do_not_exhaust_the_stack() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from accounts.models import AuditEntry, Role, Site
 from scheduler.models import Chair, OpeningHours
+from scheduler.plans import Weights
 from tests.factories import make_organization, make_site, make_user
 from tests.scheduler.supply import RESOURCES, UNKNOWN, bodies, created, fault, manager, post, url
 
@@ -54,6 +56,17 @@ def test_opening_hours_are_replaced_whole(clinic: Clinic, api: Api) -> None:
     assert OpeningHours.objects.filter(site=made["id"]).count() == 1
     kept = manager(clinic, api).patch(url("sites", made["id"]), {"name": "North"}, format="json")
     assert (kept.json()["name"], kept.json()["opening_hours"]) == ("North", [span])
+
+
+def test_a_site_weighs_plans_by_the_standard_until_it_says_otherwise(clinic: Clinic, api: Api) -> None:
+    made = created(clinic, api, "sites")
+    assert made["plan_weights"] == asdict(Weights())
+    mine = {"deviation": 5, "same_time": 4, "first_day": 3, "level": 2, "fragments": 0}
+    answer = manager(clinic, api).patch(url("sites", made["id"]), {"plan_weights": mine}, format="json")
+    assert (answer.status_code, answer.json()) == (200, {**made, "plan_weights": mine})
+    half = manager(clinic, api).patch(url("sites", made["id"]), {"plan_weights": {"level": 1}}, format="json")
+    assert half.status_code == 400
+    assert Site.objects.get(pk=made["id"]).plan_weights == mine
 
 
 def test_instants_come_back_in_utc(clinic: Clinic, api: Api) -> None:

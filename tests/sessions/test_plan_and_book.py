@@ -91,6 +91,17 @@ def test_plans_ascend_by_score_and_name_their_expiry(desk: APIClient, clinic: Cl
         assert timedelta(minutes=58) < left <= timedelta(minutes=60)
 
 
+def test_the_site_says_what_a_score_weighs(desk: APIClient, clinic: Clinic, api: Callable[..., APIClient]) -> None:
+    weights = dict.fromkeys(["deviation", "same_time", "level", "fragments"], 0) | {"first_day": 7}
+    manager = api(clinic.users["manager"])
+    changed = manager.patch(f"/api/v1/sites/{clinic.site.pk}/", {"plan_weights": weights}, format="json")
+    assert changed.status_code == 200, changed.content
+    found = plans(desk, clinic)
+    first = [datetime.fromisoformat(plan["sessions"][0]["start"]).astimezone(CHICAGO).date() for plan in found]
+    assert len(set(first)) == 3
+    assert [plan["score"] for plan in found] == [7 * (day - date.fromisoformat(ahead(1))).days for day in first]
+
+
 def test_every_booked_session_has_one_event(desk: APIClient, clinic: Clinic) -> None:
     series = book(desk, clinic, plans(desk, clinic)[0]["id"]).json()
     events = desk.get(f"/api/v1/sessions/{series['sessions'][3]['id']}/events/").json()["results"]
