@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from scheduler.exchange import make_room
 from scheduler.pools import Claim, Pool, Resource, Use
 from scheduler.slots import at_most
 
@@ -100,6 +101,8 @@ def lay(pool: Pool, waiting: Sequence[Claim], fewest: bool = True) -> dict[str, 
     """Who takes the waiting claims, and whom the claims that must change for them go to; None where nobody can."""
     new = {claim.id for claim in waiting}
     for most in (0, *COUNTED, None) if fewest else (0, None):
+        if most is None and len(waiting) == 1 and (laid := make_room(pool, waiting[0])) is not None:
+            return laid
         search = _Search(pool, new, most)
         found = search.run(waiting)
         if found is not None:
@@ -198,13 +201,18 @@ class _Search:
         """The options with whom each would push out: where it stands, then nobody, then those who can go elsewhere."""
         stands = [one for one in options if one.id == claim.at]
         free = [one for one in options if one.id != claim.at and state.full[one.id].takes(one, claim)]
-        if stands and (claim.id not in self.new or state.full[stands[0].id].takes(stands[0], claim)):
+        if stands and claim.id in self.new and not state.full[stands[0].id].takes(stands[0], claim):
+            stands = []
+        if stands:
             yield stands[0], self._out(claim, stands[0], state)
         free.sort(key=lambda one: (fit(one, state.full[one.id], claim), one.id))
         yield from ((one, []) for one in free)
-        pushing = [(one, self._out(claim, one, state)) for one in options if one not in free and one not in stands]
-        if stands and claim.id in self.new and not state.full[stands[0].id].takes(stands[0], claim):
-            pushing.append((stands[0], self._out(claim, stands[0], state)))
+        others = [one for one in options if one not in free and one not in stands]
+        if self.most == 0:
+            # Each of them would push somebody out.
+            self.cut = self.cut or bool(others)
+            return
+        pushing = [(one, self._out(claim, one, state)) for one in others]
         pushing.sort(
             key=lambda item: (sum(not self.pool.has_another(one) for one in item[1]), len(item[1]), item[0].id)
         )

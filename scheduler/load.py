@@ -178,8 +178,8 @@ class Load:
             ends, begins = self.open & ~(self.open << 1), ~self.open & (self.open << 1)
             for item in self.taken:
                 if sharing[item.seat]:
-                    ends |= mask(item.turnover_end, item.turnover_end + 1, self.slots)
-                    begins |= mask(item.start, item.start + 1, self.slots)
+                    ends |= 1 << item.turnover_end if 0 <= item.turnover_end < self.slots else 0
+                    begins |= 1 << item.start if 0 <= item.start < self.slots else 0
             found = (ends, begins)
             keep(self.kept, ("edges", seat), found)
         return found

@@ -31,7 +31,7 @@ class Wishes:
 
 # Bounds on weights. A score then fits 64 bits: 200 sessions are off by at most 400 days and 1,435 minutes each.
 MOST_FOR_A_DAY_OFF = 10**14
-MOST_WEIGHT = 10**12
+MOST_WEIGHT = 10**9
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,10 @@ class Use:
 
     def take(self, claim: Claim) -> None:
         """Count one more claim."""
-        add(self.count, 1, claim.during)
+        if self.count and not claim.during & self.busy:
+            self.count[0] |= claim.during
+        else:
+            add(self.count, 1, claim.during)
         add(self.points, claim.points, claim.during)
         self.hands |= claim.hands
         self.busy |= claim.during
@@ -147,7 +150,7 @@ class Pool:
         found = self._elsewhere.get(claim.id)
         if found is None:
             others = (each for each in self.options(claim) if each.id != claim.at)
-            found = any(self.full[each.id].takes(each, claim) for each in others)
+            found = not claim.during & ~self._spare and any(self.full[each.id].takes(each, claim) for each in others)
             self._elsewhere[claim.id] = found
         return found
 
@@ -162,19 +165,38 @@ class Pool:
     @cached_property
     def firm(self) -> dict[str, Use]:
         """What of each resource no new laying can free."""
-        firm = {name: [claim for claim in claims if self.is_firm(claim)] for name, claims in self.claims.items()}
-        return {name: Use.of(claims) if claims else NOTHING for name, claims in firm.items()}
+        moving = self.movable
+        firm: dict[str, Use] = {}
+        for name, claims in self.claims.items():
+            if len(moving[name]) == len(claims):
+                firm[name] = NOTHING
+            elif moving[name]:
+                firm[name] = Use.of(claim for claim in claims if self.is_firm(claim))
+            else:
+                firm[name] = self.full[name]
+        return firm
 
     @cached_property
     def movable(self) -> dict[str, list[Claim]]:
         """The claims on each resource that may be laid anew."""
-        return {name: [claim for claim in claims if not self.is_firm(claim)] for name, claims in self.claims.items()}
+        asked = {claim.asks for claims in self.claims.values() for claim in claims}
+        bound = {asks for asks in asked if len(self.fitting_ids(asks)) == 1}
+        return {
+            name: [
+                one for one in claims if not one.pinned and one.asks not in bound and one.id not in self.astray[name]
+            ]
+            for name, claims in self.claims.items()
+        }
 
     @cached_property
     def count(self) -> list[int]:
         """All sessions there in each slot, as planes."""
-        nowhere = Use.of(self.nowhere)
-        return total([use.count for use in self.full.values()] + [nowhere.count])
+        return total([self._standing, Use.of(self.nowhere).count])
+
+    @cached_property
+    def _standing(self) -> list[int]:
+        """The sessions that somebody has."""
+        return total(use.count for use in self.full.values() if use.count)
 
     def _counted(self, name: str) -> Use:
         """What counts against the pool's sums: all but claims astray, which take nothing that another could have."""
@@ -184,18 +206,25 @@ class Pool:
     @cached_property
     def crowd(self) -> tuple[list[int], list[int], list[int]]:
         """Sessions, points and hands taken in each slot, as planes; a resource that is not free counts as full."""
-        count, points, hands = [], [], []
-        for name, resource in self.resources.items():
-            use, off = self._counted(name), self.everywhere & ~resource.free
-            if use.count:
-                count.append(use.count)
-                points.append(use.points)
+        counted = [self._counted(name) if self.astray[name] else use for name, use in self.full.items()]
+        # Whoever is away in the same slots is counted in one go: shifts are few, people many.
+        away: dict[int, tuple[int, int, int]] = {}
+        for each in self.resources.values():
+            off = self.everywhere & ~each.free
             if off:
-                count.append(_times(resource.capacity, off))
-                points.append(_times(resource.max_points or 0, off))
-            if use.hands | off:
-                hands.append([use.hands | off])
-        return total(count), total(points), total(hands)
+                capacity, points, people = away.get(off, (0, 0, 0))
+                away[off] = capacity + each.capacity, points + (each.max_points or 0), people + 1
+        off_count, off_points, off_hands = (
+            [_times(numbers[place], off) for off, numbers in away.items()] for place in range(3)
+        )
+        count = [use.count for use in counted if use.count] if any(self.astray.values()) else [self._standing]
+        points = [use.points for use in counted if use.points]
+        hands = [[use.hands] for use in counted if use.hands]
+        return total(count + off_count), total(points + off_points), total(hands + off_hands)
+
+    @cached_property
+    def _spare(self) -> int:
+        return self.has_room(0)
 
     def has_room(self, points: int) -> int:
         """The slots in which the sums leave room for one more session of so many points."""
@@ -245,13 +274,18 @@ class Pool:
 def _astray(pool: Pool, name: str) -> frozenset[str]:
     """Ids of the claims on a resource that may not stand there: unfit, not free, or too many at once."""
     resource, claims, use = pool.resources[name], pool.claims[name], pool.full[name]
-    wrong = ~at_most(use.count, resource.capacity, pool.everywhere) | ~resource.free
+    wrong = use.busy & ~resource.free
+    if len(claims) > resource.capacity:
+        wrong |= ~at_most(use.count, resource.capacity, pool.everywhere)
     if resource.max_points is not None:
         wrong |= ~at_most(use.points, resource.max_points, pool.everywhere)
     seen = twice = 0
     for claim in claims:
         twice |= seen & claim.hands
         seen |= claim.hands
+    wanted = {claim.asks for claim in claims}
+    if not wrong & use.busy and not twice and all(name in pool.fitting_ids(asks) for asks in wanted):
+        return NOBODY
     return frozenset(
         claim.id
         for claim in claims

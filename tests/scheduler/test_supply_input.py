@@ -108,7 +108,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
         for change, code, name in [
             ({"deviation": -1}, "min_value", "deviation"),
             ({"deviation": 10**14 + 1}, "max_value", "deviation"),
-            ({"level": 10**12 + 1}, "max_value", "level"),
+            ({"level": 10**9 + 1}, "max_value", "level"),
             ({"level": 2**63 - 1}, "max_value", "level"),
             ({"same_time": 1.5}, "type", "same_time"),
             ({"first_day": "1"}, "type", "first_day"),
