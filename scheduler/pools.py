@@ -212,8 +212,8 @@ class Pool:
         for each in self.resources.values():
             off = self.everywhere & ~each.free
             if off:
-                capacity, points, people = away.get(off, (0, 0, 0))
-                away[off] = capacity + each.capacity, points + (each.max_points or 0), people + 1
+                room, limit, people = away.get(off, (0, 0, 0))
+                away[off] = room + each.capacity, limit + (each.max_points or 0), people + 1
         off_count, off_points, off_hands = (
             [_times(numbers[place], off) for off, numbers in away.items()] for place in range(3)
         )

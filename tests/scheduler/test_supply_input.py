@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Api = Callable[[Any], APIClient]
 
 
-WEIGHTS = {"deviation": 5, "same_time": 4, "first_day": 3, "level": 2, "fragments": 1}
+WEIGHTS: dict[str, Any] = {"deviation": 5, "same_time": 4, "first_day": 3, "level": 2, "fragments": 1}
 
 # Resource, change of the good body (None takes a field away), code and pointer of the answer.
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
@@ -104,17 +104,17 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("sites", {"plan_weights": 5}, "invalid", "/plan_weights"),
     ("sites", {"plan_weights": {}}, "required", "/plan_weights/deviation"),
     *[
-        ("sites", {"plan_weights": {**WEIGHTS, **change}}, code, f"/plan_weights/{name}")
-        for change, code, name in [
-            ({"deviation": -1}, "min_value", "deviation"),
-            ({"deviation": 10**14 + 1}, "max_value", "deviation"),
-            ({"level": 10**9 + 1}, "max_value", "level"),
-            ({"level": 2**63 - 1}, "max_value", "level"),
-            ({"same_time": 1.5}, "type", "same_time"),
-            ({"first_day": "1"}, "type", "first_day"),
-            ({"fragments": True}, "type", "fragments"),
-            ({"fragments": None}, "null", "fragments"),
-            ({"cost": 1}, "unknown_field", "cost"),
+        ("sites", {"plan_weights": WEIGHTS | {name: value}}, code, f"/plan_weights/{name}")
+        for name, value, code in [
+            ("deviation", -1, "min_value"),
+            ("deviation", 10**14 + 1, "max_value"),
+            ("level", 10**9 + 1, "max_value"),
+            ("level", 2**63 - 1, "max_value"),
+            ("same_time", 1.5, "type"),
+            ("first_day", "1", "type"),
+            ("fragments", True, "type"),
+            ("fragments", None, "null"),
+            ("cost", 1, "unknown_field"),
         ]
     ],
     ("chairs", {"kind": "sofa"}, "invalid_choice", "/kind"),
