@@ -73,18 +73,19 @@ def dues(rules: Mapping[str, Any], marks: Marks, readings: Sequence[Reading], no
     for at, since, until in zip(times, begins, [*begins[1:], marks.left], strict=True):
         done = any(since <= each.at and (until is None or each.at < until) for each in readings)
         gone = until is not None and (marks.left is not None or any(each.at >= until for each in readings))
-        found.append(Due(at, "done" if done else _unmet(since, at + late, gone, now)))
+        found.append(Due(at, "done" if done else _unmet(since, at + late, until, gone, now)))
         if since > now:
             break
     return found
 
 
-def _unmet(since: datetime, late: datetime, gone: bool, now: datetime) -> str:
+def _unmet(since: datetime, late: datetime, until: datetime | None, gone: bool, now: datetime) -> str:
     if now < since:
         return "coming"
     if gone:
         return "missed"
-    return "overdue" if now > late else "due"
+    # From `until` on a reading counts for the next time, so only one is due at any moment.
+    return "overdue" if now > late or (until is not None and now >= until) else "due"
 
 
 def _planned(steps: Iterable[Mapping[str, Any]], marks: Marks, horizon: datetime) -> Iterator[datetime]:

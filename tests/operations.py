@@ -15,9 +15,9 @@ from django.conf import settings
 from django.test import override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts import clock
 from accounts.models import Role
 from notifications.channels import twilio
+from sessions.models import Session
 from tests.carrier import NUMBER, SID, TOKEN
 from tests.factories import PASSWORD, phase
 
@@ -281,8 +281,10 @@ def of(**values: Any) -> Body:
 
 
 def ill(world: World, names: dict[str, str]) -> dict[str, Any]:
-    """An adverse event that holds nothing."""
-    what = {"grade": 2, "term": "Vomiting", "onset": clock.now().isoformat(), "symptoms": "Twice"}
+    """An adverse event that holds nothing, the same at each call."""
+    began = Session.objects.get(pk=names["infusing"]).infusion_started_at
+    assert began is not None
+    what = {"grade": 2, "term": "Vomiting", "onset": began.isoformat(), "symptoms": "Twice"}
     return {
         **what,
         "action": "paused",

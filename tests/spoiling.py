@@ -206,7 +206,9 @@ OPEN: Final = "GET follow-ups/{follow_up_token}/"
 
 POSTS = [operation for operation in WRITES if operation.method == "POST"]
 NEEDS_A_BODY = [
-    operation for operation in POSTS if operation.body and not operation.path.endswith(("/release/", "/discharge/"))
+    operation
+    for operation in POSTS
+    if operation.body and not operation.path.endswith(("/release/", "/discharge/", "/start/"))
 ]
 CHANGES_A_VERSION = [
     operation

@@ -112,12 +112,14 @@ def test_a_live_hold_counts_and_a_dead_one_does_not(clinic: Clinic, api: Api) ->
     now = clock.now()
     times = {name: moment.isoformat() for name, moment in blocks(at("10:00")).items()}
     people = {"chair": clinic.bed, "nurse": clinic.nurses[0], "prescriber": clinic.prescriber}
-    taken = {"sequence": 1, "phase": "induction", "ordinal": 1, "acuity": 2, **times}
+    needs = {"acuity": 2, "kinds": [], "features": []}
+    taken = {"sequence": 1, "phase": "induction", "ordinal": 1, **needs, **times}
     plan = Plan.objects.create(
         site=clinic.site,
         protocol=clinic.protocol,
         created_by=clinic.users[Role.FRONT_DESK],
         expires_at=now + timedelta(hours=1),
+        request={"chair_kind": None, "provider": None},
         sessions=[{**taken, **{name: str(row.pk) for name, row in people.items()}}],
         held_by=clinic.users[Role.FRONT_DESK],
         held_until=now + timedelta(minutes=10),
