@@ -54,6 +54,18 @@ def booking(page: Page, url: str) -> Iterator[str]:
     yield "move-near"
 
 
+def own(page: Page, url: str) -> Iterator[str]:
+    """What is the patient's own: the questions before a visit, the calendar's address."""
+    page.goto(f"{url}/visits/")
+    page.get_by_role("link", name="Answer").click()
+    yield "prepare"
+    page.get_by_role("button", name="Send").click()
+    yield "prepare-wrong"
+    page.goto(f"{url}/calendar/")
+    page.get_by_role("button", name="Make an address").click()
+    yield "calendar"
+
+
 def desk(page: Page, url: str) -> Iterator[str]:
     """The front desk finds a patient with visits to come, and moves one."""
     page.goto(f"{url}/patients/")
@@ -93,6 +105,7 @@ def header(page: Page, url: str) -> Iterator[str]:
 SCENES = (
     Scene("", outside),
     Scene("patient", booking),
+    Scene("patient", own),
     Scene("frontdesk", header),
     Scene("frontdesk", desk),
     Scene("nurse", header),

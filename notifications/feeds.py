@@ -59,6 +59,12 @@ def give(user: User, whose: dict[str, Any]) -> tuple[CalendarFeed, str]:
     return feed, f"{settings.PUBLIC_URL}/api/v1/calendar/{token}.ics"
 
 
+def take_back(user: User, feed: CalendarFeed) -> None:
+    """The calendar's address opens nothing from here on. Whoever may give a calendar may take it back."""
+    check_may_give(user, feed.patient, feed.provider, feed.chair)
+    feed.delete()
+
+
 def read(token: str, now: datetime) -> str:
     """The calendar behind an address, as it stands; NotFound for a false address or one that was taken back."""
     feed = CalendarFeed.objects.filter(token_hash=follow_links.hash_of(token)).first()

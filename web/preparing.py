@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from scheduler import gates
+from scheduler.gates import names
+from sessions import gates
 from web import wording
 
 if TYPE_CHECKING:
     from scheduler.models import Protocol
-    from sessions.models import Plan
+    from sessions.gates import Standing
+    from sessions.models import Plan, Session
 
 # What a patient can do about a gate: an icon and a sentence. The other gates are the staff's. No figure stands here:
 # from what hour to fast is what the clinic tells each patient.
@@ -31,8 +33,14 @@ ONCE: Final = frozenset({"consent"})
 
 def preparation(protocol: Protocol, begun: bool = False) -> list[dict[str, str]]:
     """The lines to prepare by, in the order of the protocol's gates; without what is done once, where it has begun."""
-    known = [PREPARE[gate] for gate in gates.names(protocol) if gate in PREPARE and not (begun and gate in ONCE)]
+    known = [PREPARE[gate] for gate in names(protocol) if gate in PREPARE and not (begun and gate in ONCE)]
     return [{"icon": icon, "text": gettext(text)} for icon, text in known]
+
+
+def to_say(visit: Session, now: datetime) -> list[Standing]:
+    """The gates of a visit that the patient may answer beforehand and staff have not, in the protocol's order."""
+    stand = gates.standings_of(visit, now)
+    return [each for each in stand if each.gate.patient_may and each.answer.get("said_by") in {None, gates.PATIENT}]
 
 
 def what_happens(plan: Plan) -> list[dict[str, str]]:

@@ -27,7 +27,7 @@ from sessions.queries import visible_series, visible_sessions
 from web.pages import page, page_for
 from web.patients import progress
 from web.people import own_record
-from web.preparing import preparation
+from web.preparing import preparation, to_say
 
 if TYPE_CHECKING:
     from datetime import date
@@ -94,6 +94,7 @@ def _show(request: HttpRequest, series: Series, earlier: list[Series]) -> HttpRe
     sessions = list(series.sessions.select_related("nurse").order_by("sequence"))
     record_reads(user.pk, Session._meta.db_table, [(each.pk, each.patient_id) for each in sessions])
     coming = next((each for each in sessions if each.status in TO_COME and each.end > now), None)
+    asked = [] if coming is None else to_say(coming, now)
     days = None if coming is None else (local_date(coming.start, zone) - local_date(now, zone)).days
     return page(
         request,
@@ -105,6 +106,8 @@ def _show(request: HttpRequest, series: Series, earlier: list[Series]) -> HttpRe
         coming=coming,
         days=days,
         preparation=preparation(series.protocol, begun=any(each.status in ENDED for each in sessions)),
+        asked=asked,
+        unsaid=sum(not each.answer for each in asked),
         earlier=earlier,
         charts=[] if is_staff(user) else progress(user, series.patient),
         for_other=is_staff(user),

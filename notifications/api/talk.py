@@ -168,9 +168,8 @@ class FeedViewSet(ListRecords, ReadRecord, CreateRecord, RemoveRecord, PatientRe
         return Response(shown, status=201, headers={"Location": f"{request.path}{feed.pk}/"})
 
     def perform_destroy(self, record: CalendarFeed) -> None:
-        """Whoever may give a calendar may take it back."""
-        feeds.check_may_give(self.user, record.patient, record.provider, record.chair)
-        record.delete()
+        """Take its address back."""
+        feeds.take_back(self.user, record)
 
 
 class CalendarView(ApiView):

@@ -31,7 +31,7 @@ CALL = re.compile(
 )
 NAMES = {"_", "gettext", "gettext_noop", "gettext_lazy"}
 # Words that are the same in both languages.
-ALIKE = {"Español", "English"}
+ALIKE = {"Español", "English", "No"}
 
 
 def in_templates() -> Iterator[str]:
