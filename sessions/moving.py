@@ -76,8 +76,7 @@ def take_place(session: Session, plan: Plan, actor: User, now: datetime, expecte
         return reschedule(session, datetime.fromisoformat(plan.sessions[0]["start"]), actor, now, expected)
     if plan.series_id != session.series_id or plan.session_id is not None:
         raise RuleBroken("plan_mismatch", "This plan was not made for this session.")
-    require_version(expected, session.version)
-    replanning.replan(session.series, plan, actor, now)
+    replanning.replan(session.series, plan, actor, now, seen=(session.pk, expected))
     session.refresh_from_db()
     return session
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, OperationalError, transaction
 
 from accounts.models import Role
-from accounts.refusals import Conflict, Fault, Invalid, RuleBroken
+from accounts.refusals import Conflict, Fault, Invalid, RuleBroken, require_version
 from accounts.rights import holds
 from scheduler import planner
 from scheduler.treatment import TreatmentError, parse_phases
@@ -26,14 +26,22 @@ from sessions.policy import check_cut_off
 from sessions.rest import Rest, check_fits, check_is_open, check_order, fresh_rest, in_order, rest_of
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from accounts.models import User
     from sessions.lifecycle import Versions
+
+    Seen = tuple[UUID, Versions]
 
 WAITING = (SeriesStatus.NEEDS_REVIEW, SeriesStatus.ON_HOLD)
 
 
-def replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Versions = None) -> Series:
+def replan(
+    series: Series, plan: Plan, actor: User, now: datetime, expected: Versions = None, seen: Seen | None = None
+) -> Series:
     """Move the rest of a series to a plan, all or nothing. A series that waited for a clinician then goes on.
+
+    `seen` is one of its sessions with the versions in which it was seen, where it is that session that is moved.
 
     Raises:
         Conflict: the series has ended; `needs_review` for whoever is no prescriber; the plan is no longer open or no
@@ -42,7 +50,7 @@ def replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Ver
     """
     try:
         with transaction.atomic():
-            return _replan(series, plan, actor, now, expected)
+            return _replan(series, plan, actor, now, expected, seen)
     except Conflict as lost:
         lost.extra["plans"] = fresh_rest(series, plan, actor, now)
         raise
@@ -59,13 +67,15 @@ def check_can_be_replanned(series: Series, actor: User) -> None:
         raise Conflict("needs_review", "This series waits for a prescriber, who may plan the rest of it.")
 
 
-def _replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Versions) -> Series:
+def _replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Versions, seen: Seen | None) -> Series:
     rows = list(series.sessions.exclude(status__in=ENDED))
     zone = zone_of(series.site)
     dates = [local_date(row.start, zone) for row in rows] + booking.plan_dates(plan)
     lock_for_booking(series.patient_id, series.site_id, dates, [row.pk for row in rows])
     plan = Plan.objects.select_for_update(of=("self",)).select_related("site", "protocol").get(pk=plan.pk)
     series = lock_series(series, expected)
+    if seen is not None:
+        require_version(seen[1], series.sessions.get(pk=seen[0]).version)
     check_can_be_replanned(series, actor)
     booking.check_plan_is_open(plan, actor, now)
     rest = rest_of(series, now, plan.request["sessions"])

@@ -138,7 +138,7 @@ def open_page(address: str, fields: dict[str, str] | None = None) -> tuple[int, 
 
 
 def link_in(text: str) -> str:
-    """The one link in a mail."""
-    found = re.findall(r"http\S+", text)
+    """The one link in a mail beside the one that ends all mails."""
+    found = re.findall(r"http\S+", re.split(r"\n-- ?\r?\n", text)[0])
     assert len(found) == 1, text
     return str(found[0])

@@ -10,11 +10,13 @@ import pytest
 
 from accounts import clock
 from accounts.models import Role
+from accounts.refusals import Stale
 from scheduler.planner import check_spacing
 from scheduler.walltime import local_date
+from sessions import moving
 from sessions.course import phases_of_series, standing_dates
 from sessions.facts import zone_of
-from sessions.models import Series, Session, SessionEvent
+from sessions.models import Plan, Series, Session, SessionEvent
 from sessions.rest import in_order
 from sessions.tasks import tick
 from tests.factories import make_order, make_patient, make_protocol, make_user, phase
@@ -149,6 +151,20 @@ def test_a_request_has_one_subject(clinic: Clinic, desk: APIClient, body: dict[s
     answer = desk.post("/api/v1/plans/", {"earliest_date": ahead(2), "latest_date": ahead(9), **asked}, format="json")
     assert answer.status_code == 400
     assert (at, code) in {(each["pointer"], each["code"]) for each in answer.json()["errors"]}
+
+
+def test_a_session_that_changed_since_it_was_read_stays_where_a_plan_for_its_series_comes(
+    clinic: Clinic, desk: APIClient
+) -> None:
+    series = booked(desk, clinic)
+    plan = planned(desk, series=series["id"], earliest_date=ahead(30))[0]
+    read = Session.objects.select_related("series__site", "site").get(pk=series["sessions"][0]["id"])
+    assert verb(desk, series["sessions"][0], "confirm").status_code == 200
+    kept, user = Plan.objects.get(pk=plan["id"]), clinic.users[Role.FRONT_DESK]
+    before = list(Session.objects.order_by("pk").values_list("start", "version"))
+    with pytest.raises(Stale):
+        moving.take_place(read, kept, user, clock.now(), frozenset({str(read.version)}))
+    assert list(Session.objects.order_by("pk").values_list("start", "version")) == before
 
 
 # ---- the rest -------------------------------------------------------------------------------------------------------
