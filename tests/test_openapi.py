@@ -77,10 +77,9 @@ def test_it_describes_every_operation_and_no_other(described: dict[str, Any]) ->
 @pytest.mark.parametrize("operation", DESCRIBED, ids=str)
 def test_every_operation_says_how_it_refuses(described: dict[str, Any], operation: Operation) -> None:
     answers = entry(described, operation)["responses"]
-    expected = {"400", "429", "default"}
+    expected = {"400", "404", "429", "default"}
     expected |= {"409", "413", "415", "422"} if operation.writes else set()
     expected |= {"401", "403"} if operation.right is not None else set()
-    expected |= {"404"} if operation.record else set()
     assert expected <= answers.keys()
     for status in expected:
         problem = described["components"]["responses"][answers[status]["$ref"].rpartition("/")[2]]

@@ -48,7 +48,7 @@ MEANINGS: Final = {
     "400": "Bad input; `errors` says where.",
     "401": "Not signed in.",
     "403": "Signed in, but not allowed.",
-    "404": "Not there, or not yours to see.",
+    "404": "Not there, or not yours to see; or no such `format`.",
     "409": "The world stands in the way: a race lost, or a state that forbids it.",
     "410": "No longer there.",
     "412": "`If-Match` names another version.",
@@ -58,8 +58,9 @@ MEANINGS: Final = {
     "429": "Too often; see `Retry-After`.",
     "default": "Any other problem.",
 }
-READ: Final = ("400", "429", "default")
-WRITE: Final = ("400", "409", "413", "415", "422", "429", "default")
+# Where a `format` is asked for that there is not, any of them answers 404.
+READ: Final = ("400", "404", "429", "default")
+WRITE: Final = ("400", "404", "409", "413", "415", "422", "429", "default")
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
@@ -110,10 +111,8 @@ class HouseSchema(AutoSchema):
         statuses = list(READ if self.method == "GET" else WRITE)
         if not getattr(self.view, "public", False):
             statuses += ["401", "403"]
-        if self._has_record():
-            statuses.append("404")
-            if self.method != "GET" and getattr(self.view, "versioned", False):
-                statuses.append("412")
+        if self._has_record() and self.method != "GET" and getattr(self.view, "versioned", False):
+            statuses.append("412")
         return sorted({*statuses, *getattr(self.view, "also_answers", ())})
 
     def _problem(self, status: str) -> ResolvedComponent:
