@@ -172,7 +172,7 @@ def test_no_path_leads_past_an_open_gate(db: None) -> None:
     run_state_machine_as_test(
         Day,
         settings=settings(
-            max_examples=40,
+            max_examples=20,
             stateful_step_count=20,
             deadline=None,
             phases=[Phase.generate],
