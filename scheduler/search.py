@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from scheduler.day import Day, Need, Placement, place, ranked, starts
@@ -17,7 +18,7 @@ from scheduler.plans import Cost, Wishes
 from scheduler.slots import bits, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
     from scheduler.treatment import Visit
@@ -124,20 +125,30 @@ class Search:
             if day in self.days:
                 yield day, abs(day - target) if visit.gap else 0
 
-    def bounded(self, place: int, state: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
-        """The days that a session can take its deviation and a lower bound on all from it on; by bound, then day."""
-        if self.relaxed is None:
-            for day, off in self.options(place, state):
-                if self.starts(place, day):
-                    yield day, off, off
-            return
-        found = []
-        for day, off in self.options(place, state):
-            rest = self.least(place + 1, self.step(place, state, day)) if self.starts(place, day) else None
-            if rest is not None:
-                found.append((off + rest, day, off))
-        for bound, day, off in sorted(found):
-            yield day, off, bound
+    def bounded(
+        self, place: int, state: tuple[int, ...], enough: Callable[[int, int], bool]
+    ) -> Iterator[tuple[int, int]]:
+        """The days that can take a session and its deviation on each, by a lower bound on all from it on, then by day.
+
+        Ends at the first bound and day of which `enough` says so. Only then would the day itself be looked at: that is
+        what takes long.
+        """
+        # An entry whose bound is the session's own deviation may have a better one still, from the relaxed search.
+        waiting = [(off, day, off) for day, off in self.options(place, state)]
+        while waiting:
+            bound, day, off = waiting[0]
+            if enough(bound, day):
+                return
+            heappop(waiting)
+            if bound == off and self.relaxed is not None:
+                rest = self.least(place + 1, self.step(place, state, day)) if self.starts(place, day) else None
+                if rest is None:
+                    continue
+                if rest:
+                    heappush(waiting, (off + rest, day, off))
+                    continue
+            if self.starts(place, day):
+                yield day, off
 
     def least(self, place: int, state: tuple[int, ...]) -> int | None:
         """A lower bound on `deviation`, from the relaxed search; 0 where there is none."""
@@ -154,9 +165,7 @@ class Search:
         key = (place, state)
         if key not in self.deviations:
             best: int | None = None
-            for day, off, bound in self.bounded(place, state):
-                if best is not None and bound >= best:
-                    break
+            for day, off in self.bounded(place, state, lambda bound, _: best is not None and bound >= best):
                 rest = self.deviation(place + 1, self.step(place, state, day))
                 if rest is not None and (best is None or off + rest < best):
                     best = off + rest
@@ -191,9 +200,7 @@ class Search:
         if key not in self.tails:
             best: list[_Tail | None] = [None] * marks
             least = self.deviation(place, state)
-            for day, off, bound in self.bounded(place, state):
-                if least is None or bound > least:
-                    break
+            for day, off in self.bounded(place, state, lambda bound, _: least is None or bound > least):
                 rest = self.deviation(place + 1, self.step(place, state, day))
                 if rest is not None and off + rest == least:
                     after = self.onward(place + 1, self.step(place, state, day))
@@ -243,11 +250,12 @@ class Search:
         Where the time of day matters, every day that ties with the last of these too, since that time decides.
         """
         known: list[tuple[int, int]] = []
-        for day, off, bound in self.bounded(0, self.origin):
-            if len(known) >= limit:
-                last = sorted(known)[limit - 1]
-                if last[0] < bound or (not self.wishes.same_time_of_day and last < (bound, day)):
-                    break
+
+        def enough(bound: int, day: int) -> bool:
+            last = sorted(known)[limit - 1] if len(known) >= limit else (bound, day)
+            return last[0] < bound or (not self.wishes.same_time_of_day and last < (bound, day))
+
+        for day, off in self.bounded(0, self.origin, enough):
             rest = self.deviation(1, self.step(0, self.origin, day))
             if rest is not None:
                 known.append((off + rest, day))
