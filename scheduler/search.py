@@ -16,6 +16,7 @@ from scheduler.day import Day, Need, Placement, place, ranked, starts
 from scheduler.phases import SLOT_MINUTES
 from scheduler.plans import Cost, Wishes
 from scheduler.slots import bits, runs
+from scheduler.tails import LEVEL, SAME_TIME, Tail, better, extended, spread, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from scheduler.treatment import Visit
 
 MARKS = 24 * 60 // SLOT_MINUTES
-
-# The rest of a series from some session on: cost within the day terms, days, starts. Compares as ties are broken.
-_Tail = tuple[int, tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, order=True)
@@ -57,7 +55,7 @@ class Search:
         self.deviations: dict[tuple[int, tuple[int, ...]], int | None] = {}
         self.furthest = 0
         self.placed: dict[tuple[Need, int, int], Placement | None] = {}
-        self.tails: dict[tuple[int, tuple[int, ...]], list[_Tail | None]] = {}
+        self.tails: dict[tuple[int, tuple[int, ...]], list[Tail | None]] = {}
         self.relaxed = self._relaxed(days, before)
 
     def _relaxed(self, days: Sequence[Day], before: Sequence[date]) -> Search | None:
@@ -164,13 +162,20 @@ class Search:
             return 0
         key = (place, state)
         if key not in self.deviations:
-            best: int | None = None
-            for day, off in self.bounded(place, state, lambda bound, _: best is not None and bound >= best):
-                rest = self.deviation(place + 1, self.step(place, state, day))
-                if rest is not None and (best is None or off + rest < best):
-                    best = off + rest
-            self.deviations[key] = best
+            self.deviations[key] = self._deviation(place, state)
         return self.deviations[key]
+
+    def _deviation(self, place: int, state: tuple[int, ...]) -> int | None:
+        best: int | None = None
+
+        def enough(bound: int, _: int) -> bool:
+            return best is not None and bound >= best
+
+        for day, off in self.bounded(place, state, enough):
+            rest = self.deviation(place + 1, self.step(place, state, day))
+            if rest is not None and (best is None or off + rest < best):
+                best = off + rest
+        return best
 
     def placings(self, place: int, day: int) -> list[tuple[int, int, int]]:
         """(mark, cost, start) worth looking at: every start where the time of day matters, else only the best one."""
@@ -181,7 +186,7 @@ class Search:
                 found = [(level, count, some & -some) for level, count, some in found[:1]]
             wall = self.days[day].wall
             self.choice[key] = [
-                (self.mark(wall[start]), _within(level, count), start)
+                (self.mark(wall[start]), within(level, count), start)
                 for level, count, some in found
                 for start in bits(some)
             ]
@@ -191,22 +196,22 @@ class Search:
         """The place of a wall-clock minute among the marks that neighbours compare; one for all if nobody compares."""
         return minute // SLOT_MINUTES if self.wishes.same_time_of_day else 0
 
-    def onward(self, place: int, state: tuple[int, ...]) -> list[_Tail | None]:
+    def onward(self, place: int, state: tuple[int, ...]) -> list[Tail | None]:
         """For each mark at which the session before may start, the best rest of the series of least deviation."""
         marks = MARKS if self.wishes.same_time_of_day else 1
         if place == len(self.visits):
             return [(0, (), ())] * marks
         key = (place, state)
         if key not in self.tails:
-            best: list[_Tail | None] = [None] * marks
+            best: list[Tail | None] = [None] * marks
             least = self.deviation(place, state)
             for day, off in self.bounded(place, state, lambda bound, _: least is None or bound > least):
                 rest = self.deviation(place + 1, self.step(place, state, day))
                 if rest is not None and off + rest == least:
                     after = self.onward(place + 1, self.step(place, state, day))
-                    for mark, tail in _extended(after, day, self.placings(place, day)):
-                        best[mark] = _better(best[mark], tail)
-            self.tails[key] = _spread(best) if self.wishes.same_time_of_day else best
+                    for mark, tail in extended(after, day, self.placings(place, day)):
+                        best[mark] = better(best[mark], tail)
+            self.tails[key] = spread(best) if self.wishes.same_time_of_day else best
         return self.tails[key]
 
     def laid(self, number: int, day: int, start: int) -> Placement | None:
@@ -267,12 +272,12 @@ class Search:
     def chain(self, day: int, deviation: int, placings: list[tuple[int, int, int]]) -> list[Chain]:
         """The best series of a given deviation that begins on a day at one of some starts, if any."""
         after = self.onward(1, self.step(0, self.origin, day))
-        tails = [tail for _, tail in _extended(after, day, placings)]
+        tails = [tail for _, tail in extended(after, day, placings)]
         if not tails:
             return []
-        within, days, slots = min(tails)
-        same_time, rest = divmod(within, _SAME_TIME)
-        level, fragments = divmod(rest, _LEVEL)
+        whole, days, slots = min(tails)
+        same_time, rest = divmod(whole, SAME_TIME)
+        level, fragments = divmod(rest, LEVEL)
         cost = Cost(deviation, same_time, day - self.wishes.earliest.toordinal(), level, fragments)
         return [Chain(cost, days, slots)]
 
@@ -287,23 +292,18 @@ class Search:
             part = wall[start] // minutes
             parts[part] = parts.get(part, 0) | 1 << start
         found: list[Chain] = []
-        for part, within in parts.items():
+        for part, some in parts.items():
             if part not in used:
-                ranks = ranked(self.days[day], self.needs[0], within)
+                ranks = ranked(self.days[day], self.needs[0], some)
                 # Where the time of day does not matter, the best start is the first of the best.
                 ranks = ranks if self.wishes.same_time_of_day else [(*ranks[0][:2], ranks[0][2] & -ranks[0][2])]
                 placings = [
-                    (self.mark(wall[start]), _within(level, count), start)
-                    for level, count, some in ranks
-                    for start in bits(some)
+                    (self.mark(wall[start]), within(level, count), start)
+                    for level, count, alike in ranks
+                    for start in bits(alike)
                 ]
                 found += self.chain(day, chain.cost.deviation, placings)
         return found
-
-
-# Room for the sums of the lesser terms below one unit of the next, in one whole number.
-_LEVEL = 1 << 20
-_SAME_TIME = 1 << 40
 
 
 def _without_long_memory(visit: Visit) -> Visit:
@@ -311,35 +311,6 @@ def _without_long_memory(visit: Visit) -> Visit:
     gap, opened = visit.gap, visit.sequence - visit.ordinal + 1
     long = gap is not None and gap.after < min(opened, visit.sequence - 1)
     return replace(visit, gap=None if long else gap, span=None)
-
-
-def _within(level: int, fragments: int) -> int:
-    return level * _LEVEL + fragments
-
-
-def _extended(after: list[_Tail | None], day: int, placings: list[tuple[int, int, int]]) -> Iterator[tuple[int, _Tail]]:
-    """A session on a day at each of some starts, with the best rest of the series after it, by mark."""
-    for mark, cost, start in placings:
-        rest = after[mark]
-        if rest is not None:
-            yield mark, (cost + rest[0], (day, *rest[1]), (start, *rest[2]))
-
-
-def _better(one: _Tail | None, other: _Tail) -> _Tail:
-    return other if one is None or other < one else one
-
-
-def _spread(best: list[_Tail | None]) -> list[_Tail | None]:
-    """For every mark the best tail counted with the minutes to reach it: a distance transform, there and back."""
-    step = SLOT_MINUTES * _SAME_TIME
-    spread = list(best)
-    for order in (range(1, len(spread)), range(len(spread) - 2, -1, -1)):
-        back = -order.step
-        for mark in order:
-            near = spread[mark + back]
-            if near is not None:
-                spread[mark] = _better(spread[mark], (near[0] + step, near[1], near[2]))
-    return spread
 
 
 def permitted(day: Day, need: Need, wishes: Wishes) -> int:
