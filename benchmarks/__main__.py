@@ -1,4 +1,4 @@
-"""`bin/bench NAME [--quick]` runs one benchmark; without a name it lists them."""
+"""`bin/bench NAME... [--quick]` runs benchmarks, all on the same servers; without a name it lists them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import importlib
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from benchmarks.common import say, servers
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 NAMES = {
     "api": "reads by HTTP, beside an empty view",
@@ -18,15 +22,21 @@ NAMES = {
     "messages": "messages through worker and providers, beside the claim loop, the providers alone and empty tasks",
     "planner": "the pure planner, its facts and `POST plans/`, beside bare bit sets, a bare search and an empty view",
 }
+# What has a part that needs no servers, the name of its other part, and what has no other.
+WITHOUT_SERVERS = {"levelling", "planner"}
+ON_SERVERS = {"planner": "plans"}
+ALONE = {"levelling"}
 
 
 def main(words: list[str]) -> int:
     """Exit status: 0 measured or listed, 1 not measured (the reason is told), 2 no such benchmark."""
     parser = argparse.ArgumentParser(prog="bin/bench", allow_abbrev=False, description=__doc__)
-    parser.add_argument("name", nargs="?", choices=sorted(NAMES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its figures mean nothing")
     chosen = parser.parse_args(words)
-    if chosen.name is None:
+    if unknown := [name for name in chosen.names if name not in NAMES]:
+        parser.error(f"invalid choice: {unknown[0]!r} (choose from {', '.join(NAMES)})")
+    if not chosen.names:
         for name, what in NAMES.items():
             say(f"{name:10}{what}")
         return 0
@@ -35,15 +45,24 @@ def main(words: list[str]) -> int:
     load = os.getloadavg()[0]
     busy = ": busy, so trust nothing but ratios, and those little" if load > (os.cpu_count() or 1) / 2 else ""
     say(f"{os.cpu_count()} processors, load {load:.1f}{busy}")
-    if chosen.name in ("levelling", "planner"):
-        importlib.import_module(f"benchmarks.{chosen.name}").main(chosen.quick)
-    if chosen.name == "levelling":
-        return 0
-    with servers() as ground:
-        # Only now, since it imports models, which need settings that know the servers.
-        name = "plans" if chosen.name == "planner" else chosen.name
-        importlib.import_module(f"benchmarks.{name}").main(ground, chosen.quick)
+    for name in chosen.names:
+        if name in WITHOUT_SERVERS:
+            begin(name).main(chosen.quick)
+    if names := [ON_SERVERS.get(name, name) for name in chosen.names if name not in ALONE]:
+        with servers() as ground:
+            # Only now, since they import models, which need settings that know the servers.
+            from tests.emptying import empty_tables
+
+            for name in names:
+                begin(name).main(ground, chosen.quick)
+                empty_tables()
     return 0
+
+
+def begin(name: str) -> ModuleType:
+    """The benchmark's module, once it is told which one begins."""
+    say(f"\n== {name}")
+    return importlib.import_module(f"benchmarks.{name}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -72,6 +73,8 @@ def servers() -> Iterator[Servers]:
         os.environ |= {"ENVIRONMENT": "development", "SECRET_KEY": "for-benchmarks-only-" + "x" * 50}
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "ALLOWED_HOSTS": "127.0.0.1"}
         django.setup()
+        # The SMTP server on this machine would tell of every line that it is sent, at the price of a mail.
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
         from django.core.management import call_command
 
         say("Making the database")

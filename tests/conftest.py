@@ -17,6 +17,7 @@ import django
 import pytest
 
 from config.embedded import Postgres, Valkey
+from tests.emptying import empty_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from accounts.models import User
     from tests.catcher import Catcher
     from tests.factories import Clinic
-
-# Rows that migrations wrote and that no test may take away.
-LASTING_TABLES = ("django_migrations", "django_content_type", "auth_permission")
 
 
 def start_servers() -> None:
@@ -64,22 +62,6 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 django.setup()
 # A worker of a parallel run that inherits this would read the settings before the lines above gave it its own place.
 del os.environ["DJANGO_SETTINGS_MODULE"]
-
-
-def empty_tables(*_: Any) -> None:
-    """Remove every row that tests left. The replica role passes by the triggers that keep rows from being removed."""
-    from django.db import connection
-
-    kept = ", ".join(f"'{table}'" for table in LASTING_TABLES)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT string_agg(format('%I', tablename), ', ') FROM pg_tables"
-            f" WHERE schemaname = 'public' AND tablename NOT IN ({kept})"
-        )
-        tables = cursor.fetchone()[0]
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY")
-        cursor.execute("SET session_replication_role = DEFAULT")
 
 
 @pytest.fixture(scope="session")

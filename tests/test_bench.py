@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+# All of them run once, in what is set up first.
+pytestmark = pytest.mark.timeout(600)
 BENCH = Path(__file__).resolve().parent.parent / "bin" / "bench"
+NAMES = ["api", "board", "booking", "levelling", "messages", "planner"]
 SPREAD = r"[\d,.]+ \([\d,.]+ to [\d,.]+\)"
 RATIO = re.compile(rf"^  limit  {SPREAD}\n  ours   {SPREAD}\n  ratio  {SPREAD}   target: .+$", re.MULTILINE)
 
@@ -22,13 +25,19 @@ def bench(*words: str) -> str:
 
 def headings(told: str) -> list[str]:
     """The measurements that have limit, ours and ratio below them, by their first words."""
-    blocks = told.split("\n\n")[1:]
+    blocks = told.split("\n\n")
     return [block.partition(",")[0] for block in blocks if RATIO.search(block)]
 
 
+@pytest.fixture(scope="module")
+def quick() -> dict[str, str]:
+    """What each benchmark tells with tiny sizes, all run one after the other on the same servers."""
+    parts = re.split(r"^== (\w+)\n", bench(*NAMES, "--quick"), flags=re.MULTILINE)
+    return {name: told.strip("\n") for name, told in zip(parts[1::2], parts[2::2], strict=True)}
+
+
 def test_without_a_name_it_lists_them() -> None:
-    names = ["api", "board", "booking", "levelling", "messages", "planner"]
-    assert [line.split()[0] for line in bench().splitlines()] == names
+    assert [line.split()[0] for line in bench().splitlines()] == NAMES
 
 
 def test_an_unknown_name_is_refused() -> None:
@@ -37,9 +46,8 @@ def test_an_unknown_name_is_refused() -> None:
     assert "invalid choice: 'nothing'" in done.stderr
 
 
-@pytest.mark.timeout(600)
-def test_booking() -> None:
-    told = bench("booking", "--quick")
+def test_booking(quick: dict[str, str]) -> None:
+    told = quick["booking"]
     ways, bare = ["series on days of their own", "series on the same days"], "a bare handler on days of its own"
     assert headings(told) == [*ways, bare, "ours beside the bare handler"]
     assert told.count("ms of processor time an answer") == 3
@@ -47,24 +55,21 @@ def test_booking() -> None:
     assert told.count(", 36 answers") == 2
 
 
-@pytest.mark.timeout(600)
-def test_api() -> None:
-    told = bench("api", "--quick")
+def test_api(quick: dict[str, str]) -> None:
+    told = quick["api"]
     names = ["middleware alone", "one session", "list of 50"]
     assert headings(told) == [f"{name} beside an empty view" for name in names]
 
 
-@pytest.mark.timeout(600)
-def test_board() -> None:
-    told = bench("board", "--quick")
+def test_board(quick: dict[str, str]) -> None:
+    told = quick["board"]
     assert headings(told) == ["whole board beside an empty view", "nothing new beside an empty view"]
     assert "60 visits in 20 chairs, 10 open pages" in told
     assert re.search(r"queries: whole board \d+, of which \d+ read the day", told)
 
 
-@pytest.mark.timeout(600)
-def test_planner() -> None:
-    told = bench("planner", "--quick")
+def test_planner(quick: dict[str, str]) -> None:
+    told = quick["planner"] + "\n\n" + quick["plans"]
     pure = [f"{size} sessions there: {kind}" for size in ("0", "500") for kind in ("plan", "plan from facts")]
     sites = ["0 sessions there", "300 sessions there", "300 sessions there and 300 outside"]
     kinds = ["cold facts", "warm facts", "POST plans"]
@@ -74,8 +79,8 @@ def test_planner() -> None:
     assert told.count("  queries  10 cold, 2 warm") == 3
 
 
-def test_levelling() -> None:
-    told = bench("levelling", "--quick")
+def test_levelling(quick: dict[str, str]) -> None:
+    told = quick["levelling"]
     interval = r"-?[\d,.]+ \(-?[\d,.]+ to -?[\d,.]+\)"
     blocks = told.split("\n\n")[1:]
     assert [block.partition(",")[0].splitlines()[0] for block in blocks] == [
@@ -88,9 +93,8 @@ def test_levelling() -> None:
     assert all(len(re.findall(rf"^  .+ {interval}$", block, re.MULTILINE)) == 5 for block in blocks)
 
 
-@pytest.mark.timeout(600)
-def test_messages() -> None:
-    told = bench("messages", "--quick")
+def test_messages(quick: dict[str, str]) -> None:
+    told = quick["messages"]
     beside = ["the claim loop alone", "the provider alone"]
     expected = [f"{name} beside {limit}" for name in ("HTTP", "SMTP") for limit in beside]
     assert headings(told) == [*expected, "worker beside empty Celery tasks"]

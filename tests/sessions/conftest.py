@@ -9,7 +9,7 @@ from django.db import connection as django_connection
 from psycopg import IsolationLevel
 
 from scheduler.models import ProviderRole
-from tests.conftest import empty_tables
+from tests.emptying import empty_tables
 from tests.factories import make_clinic, make_provider, make_series
 from tests.raw import Connect, Ground, open_connection
 
