@@ -15,6 +15,7 @@ from accounts.rights import holds, may
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from uuid import UUID
 
     from accounts.models import User
 
@@ -108,6 +109,14 @@ def change_patient(user: User, patient: Patient, values: dict[str, Any]) -> Pati
     if values:
         patient.save(update_fields=[*_with_consent(user, values)])
     return patient
+
+
+@transaction.atomic
+def change_reach(user: User, patient_id: UUID, values: dict[str, Any]) -> Patient:
+    """Save how a patient wishes to be reached; raises as `check_may_change` and `change_patient` do."""
+    patient = Patient.objects.select_for_update().get(pk=patient_id)
+    check_may_change(user, patient, values)
+    return change_patient(user, patient, values)
 
 
 def _with_consent(user: User, values: dict[str, Any]) -> dict[str, Any]:

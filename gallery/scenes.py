@@ -64,6 +64,8 @@ def own(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/calendar/")
     page.get_by_role("button", name="Make an address").click()
     yield "calendar"
+    page.goto(f"{url}/messages/")
+    yield "messages"
 
 
 def desk(page: Page, url: str) -> Iterator[str]:

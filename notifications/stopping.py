@@ -39,3 +39,9 @@ def behind(token: str) -> Patient | None:
 def stop(patient: Patient, now: datetime) -> None:
     """No more mails to the patient's address, until somebody who has it says otherwise."""
     contacts.stop(Channel.EMAIL, patient.email, now)
+
+
+def start_again(patient: Patient) -> None:
+    """The patient, signed in, wants mails again; ended ones of others with the same address begin again too."""
+    if patient.email:
+        contacts.start(Channel.EMAIL, patient.email)
