@@ -8,7 +8,7 @@ everybody who treats there, again and again. Nothing but a person ends it.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.db import transaction
 
@@ -71,7 +71,7 @@ def _score_before(follow_up: FollowUp) -> Decimal | None:
 
 def raise_about(message: Message, kind: str, now: datetime | None = None) -> list[Alert]:
     """Raise the task for what became of a message, by the rule of that kind."""
-    rule = rules_in_force(message.session.site.organization_id)[kind]
+    rule = rules_in_force(message.visit.site.organization_id)[kind]
     return _raise([rule], now or clock.now(), message=message)
 
 
@@ -79,14 +79,13 @@ def _raise(
     rules: Iterable[red_flags.Rule], now: datetime, follow_up: FollowUp | None = None, message: Message | None = None
 ) -> list[Alert]:
     """Write one open alert for each rule, with whoever is on call as its owner, and what tells of it."""
-    cause = follow_up or message
-    assert cause is not None
-    owner = on_call.on_call(cause.session.site, now)
+    session = follow_up.session if follow_up else cast("Message", message).visit
+    owner = on_call.on_call(session.site, now)
     made = []
     for rule in rules:
         values = {
-            "patient_id": cause.patient_id,
-            "session_id": cause.session_id,
+            "patient_id": session.patient_id,
+            "session_id": session.id,
             "level": rule.level,
             "owner": owner,
             "created_at": now,

@@ -21,8 +21,12 @@ CLAIM_URGENT: Final = _PICKED.format(lane=" AND urgent", order="try_at, id")
 # The lease begins anew here, so that the last of a slow batch has as long for its call as the first. Time is asked for
 # once the session's lock is held: to wait for it may take seconds. A questionnaire that is answered is not asked.
 MARK: Final = """
-WITH locked AS MATERIALIZED (
+WITH visit AS MATERIALIZED (
     SELECT version, patient_id FROM infusion_sessions_session WHERE id = %(session)s FOR NO KEY UPDATE
+), offer AS MATERIALIZED (
+    SELECT version, patient_id FROM infusion_sessions_offer WHERE id = %(offer)s FOR NO KEY UPDATE
+), locked AS (
+    SELECT * FROM visit UNION ALL SELECT * FROM offer
 ), here AS MATERIALIZED (
     SELECT l.version, p.version AS patient_version, clock_timestamp() AS at
       FROM locked l JOIN accounts_patient p ON p.id = l.patient_id

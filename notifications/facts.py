@@ -14,8 +14,8 @@ from accounts import contacts
 from accounts.models import Channel, Patient, Site
 from notifications import wishes
 from notifications.models import Message, MessagePlan, MessageStatus
-from notifications.reminders import ENDED, CheckIn, Reminder, SessionFacts, SitePlan
-from sessions.models import TO_COME, SeriesStatus, Session, SessionEvent, SessionStatus
+from notifications.reminders import ENDED, CheckIn, OfferFacts, Reminder, SessionFacts, SitePlan
+from sessions.models import TO_COME, Offer, OfferStatus, SeriesStatus, Session, SessionEvent, SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,7 +92,7 @@ def facts_of(session: Session, history: History, told: datetime | None, *, last:
             CheckIn(f["instrument"], f["hours_after"], f.get("anchor", "discharge")) for f in protocol.follow_ups
         ),
         wished=tuple(patient.preferred_channels),
-        reachable=frozenset(channel for channel in Channel.values if address(patient, channel)),
+        reachable=reachable(patient),
         last_reminder=timedelta(minutes=site.last_reminder_minutes),
         follow_up_life=timedelta(days=settings.FOLLOW_UP_LIFE_DAYS),
         zone=ZoneInfo(site.time_zone),
@@ -108,6 +108,24 @@ def facts_of(session: Session, history: History, told: datetime | None, *, last:
             plan.ask_again_hours,
         ),
     )
+
+
+def facts_of_offer(offer: Offer) -> OfferFacts:
+    """The facts that decide what is said about an offer (with its patient and site loaded)."""
+    patient = offer.patient
+    return OfferFacts(
+        start=offer.start,
+        made_at=offer.created_at,
+        until=offer.expires_at,
+        wished=tuple(patient.preferred_channels),
+        reachable=reachable(patient),
+        quiet=quiet_hours(patient, offer.site),
+    )
+
+
+def reachable(patient: Patient) -> frozenset[str]:
+    """The channels by which the patient is reached."""
+    return frozenset(channel for channel in Channel.values if address(patient, channel))
 
 
 def _reminder(entry: Mapping[str, Any]) -> Reminder:
@@ -138,11 +156,15 @@ def hindrance(patient: Patient, channel: str) -> str:
     return wishes.hindrance(channel, wishes.Reach(addressed, stopped, dead, patient.texting_consent))
 
 
-def why_not(session: Session, message: Message) -> str:
-    """Why the session as it stands leaves nothing to say by this message; "" where it is still to be said.
+def why_not(message: Message) -> str:
+    """Why its session or offer as it stands leaves nothing to say by this message; "" where it is still to be said.
 
-    The one answer to that question: asked here, and again under the session's lock before a message is handed over.
+    The one answer to that question: asked here, and again under that row's lock before a message is handed over.
     """
+    session, offer = message.session, message.offer
+    if session is None:
+        assert offer is not None
+        return "" if offer.status == OfferStatus.OPEN else f"offer_{offer.status}"
     if message.kind in ENDS_TOLD:
         return "" if session.status == ENDS_TOLD[message.kind] else "no_longer_wanted"
     if session.status in (SessionStatus.CANCELLED, SessionStatus.NO_SHOW):

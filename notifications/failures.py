@@ -17,7 +17,11 @@ KIND = "message_failed"
 
 @transaction.atomic
 def given_up(message_id: UUID) -> None:
-    """Raise the task for a message that failed for good. One about an alert raises none: that is passed on anyway."""
+    """Raise the task for a message that failed for good.
+
+    One about an alert raises none: that is passed on anyway. Nor does one about an offer: unanswered, its
+    place goes to others.
+    """
     message = Message.objects.select_related("session__site").get(id=message_id)
-    if message.alert_id is None:
+    if message.alert_id is None and message.offer_id is None:
         alerts.raise_about(message, KIND)

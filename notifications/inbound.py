@@ -15,9 +15,10 @@ from accounts import contacts
 from accounts.models import Channel, Patient, User
 from accounts.refusals import Conflict
 from notifications import texts, wishes
+from notifications.facts import SAID
 from notifications.models import Message, Reply, ReplyKind, ReplyStatus
 from sessions import lifecycle
-from sessions.models import TO_COME, Session, SessionStatus
+from sessions.models import TO_COME, OfferStatus, Session, SessionStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,7 +58,10 @@ def _take(sid: str, number: str, text: str, now: datetime) -> Reply:
     if kind in (ReplyKind.CONFIRM, ReplyKind.OTHER_TIME):
         reply.session = _visit_of(number, now)
         reply.patient = reply.session.patient if reply.session else reply.patient
-    if kind == ReplyKind.CONFIRM:
+    if kind == ReplyKind.CONFIRM and _on_offer(number, now):
+        # "1" may be meant for the place on offer: it must not confirm the visit that the patient would leave for it.
+        reply.kind = ReplyKind.OTHER
+    elif kind == ReplyKind.CONFIRM:
         _confirm(reply, now)
     if reply.kind in (ReplyKind.OTHER_TIME, ReplyKind.OTHER):
         reply.status = ReplyStatus.OPEN
@@ -76,6 +80,12 @@ def _visit_of(number: str, now: datetime) -> Session | None:
     coming = Session.objects.filter(patient__phone=number, status__in=TO_COME, start__gt=now)
     coming = coming.select_related("patient__site", "site").order_by("start")
     return coming.first() if coming.values("patient").distinct().order_by().count() == 1 else None
+
+
+def _on_offer(number: str, now: datetime) -> bool:
+    """Whether a text to this number told of a place that can still be taken."""
+    told = Message.objects.filter(offer__patient__phone=number, channel=Channel.SMS, status__in=SAID)
+    return told.filter(offer__status=OfferStatus.OPEN, offer__expires_at__gt=now).exists()
 
 
 def _confirm(reply: Reply, now: datetime) -> None:

@@ -16,8 +16,20 @@ if TYPE_CHECKING:
     from notifications.models import Message
 
 COLUMNS: Final = (
-    *("id", "patient_id", "session_id", "recipient_id", "kind", "rule", "channel", "speaks_of", "due_at", "not_after"),
-    *("status", "attempts", "handed_over_at", "sent_at", "delivered_at", "reason", "resend_of_id"),
+    *(
+        "id",
+        "patient_id",
+        "session_id",
+        "offer_id",
+        "recipient_id",
+        "kind",
+        "rule",
+        "channel",
+        "speaks_of",
+        "due_at",
+        "not_after",
+    ),
+    *("status", "attempts", "handed_over_at", "sent_at", "delivered_at", "reason", "told_with_id", "resend_of_id"),
 )
 MOST_ROWS: Final = 50_000
 # A spreadsheet takes a cell that begins so for a formula.

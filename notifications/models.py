@@ -12,7 +12,7 @@ from accounts.ids import uuid7
 from accounts.models import Channel, Patient, Site, User
 from notifications.alert_models import Alert, AlertLevel, AlertStatus, FlagRule, OnCallShift, Pager, Roster
 from notifications.talk_models import CalendarFeed, Reply, ReplyKind, ReplyStatus, Wording
-from sessions.models import Session
+from sessions.models import Offer, Session
 
 __all__ = [
     "Alert",
@@ -113,13 +113,16 @@ class FollowUpDraft(models.Model):
 class Message(models.Model):
     """One thing to be said to one person by one channel: to the patient, or of an alert to a clinician (`recipient`).
 
-    A patient's has the key (session, kind, channel, start that it speaks of), an alert's (alert, kind, channel,
-    recipient). `rule` says by which rule it is said, `told_with` in which other message it was said along. What is
-    `urgent` goes before everything else. `keyed` is set at the hand-over: the provider knows a repeat by the row's id.
+    It speaks of a `session` or of an `offer` of the waitlist. A patient's has the key (session, kind, channel, start
+    that it speaks of) or (offer, kind, channel), an alert's (alert, kind, channel, recipient). `rule` says by which
+    rule it is said. What is said along in another message names that one in `told_with` and shares its fate; `tells`
+    counts those that this one says along (`together.py`). What is `urgent` goes before everything else. `keyed` is set
+    at the hand-over: the provider knows a repeat by the row's id.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="messages")
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="messages", null=True, blank=True)
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="messages", null=True, blank=True)
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="messages")
     follow_up = models.ForeignKey(FollowUp, on_delete=models.PROTECT, related_name="messages", null=True, blank=True)
     alert = models.ForeignKey("Alert", on_delete=models.PROTECT, related_name="messages", null=True, blank=True)
@@ -140,6 +143,7 @@ class Message(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     told_with = models.ForeignKey("self", on_delete=models.PROTECT, related_name="along", null=True, blank=True)
+    tells = models.PositiveSmallIntegerField(default=0, db_default=0)
     reference = models.CharField(max_length=200, blank=True, default="")
     reason = models.CharField(max_length=200, blank=True, default="")
     resend_of = models.ForeignKey("self", on_delete=models.PROTECT, related_name="resends", null=True, blank=True)
@@ -157,6 +161,19 @@ class Message(models.Model):
                 condition=Q(resend_of__isnull=True, alert__isnull=False),
                 name="message_of_alert_once",
             ),
+            models.UniqueConstraint(
+                fields=["offer", "kind", "channel"], condition=Q(resend_of__isnull=True), name="message_of_offer_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(session__isnull=False, offer__isnull=True)
+                | Q(session__isnull=True, offer__isnull=False, follow_up__isnull=True, alert__isnull=True),
+                name="message_of_one_thing",
+            ),
+            models.CheckConstraint(
+                condition=Q(told_with__isnull=True)
+                | Q(tells=0, offer__isnull=True, alert__isnull=True, resend_of__isnull=True),
+                name="message_told_along_is_plain",
+            ),
             models.CheckConstraint(condition=Q(not_after__gt=models.F("due_at")), name="message_window"),
             models.CheckConstraint(
                 condition=Q(alert__isnull=True, recipient__isnull=True)
@@ -173,10 +190,22 @@ class Message(models.Model):
             models.Index(fields=["reference"], name="message_by_reference", condition=~Q(reference="")),
             models.Index(fields=["lease_until"], name="message_in_hand", condition=Q(status="sending")),
             models.Index(fields=["session"], name="message_of_session"),
+            models.Index(fields=["offer"], name="message_of_offer", condition=Q(status="due", offer__isnull=False)),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} by {self.channel}"
+
+    @property
+    def site(self) -> Site:
+        """The clinic that says it."""
+        return self.visit.site if self.offer is None else self.offer.site
+
+    @property
+    def visit(self) -> Session:
+        """The session that it speaks of; not of a message about an offer."""
+        assert self.session is not None
+        return self.session
 
 
 class MessagePlan(models.Model):

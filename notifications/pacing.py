@@ -32,11 +32,11 @@ Texted = dict[str, list["datetime"]]
 def not_before(message: Message, now: datetime, texted: Texted) -> tuple[datetime, str] | None:
     """The first instant at which a message may go, and why it must wait (`quiet_hours`, `too_many`); None: now.
 
-    With its patient and its session's site loaded.
+    With its patient and its site loaded.
     """
     if not _is_paced(message):
         return None
-    patient, site = message.patient, message.session.site
+    patient, site = message.patient, message.site
     free = _after_caps(patient, ZoneInfo(patient.time_zone or site.time_zone), now, texted)
     hours = quiet_hours(patient, site)
     at = wishes.after_quiet(free, hours) if hours else free

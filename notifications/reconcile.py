@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -66,13 +66,34 @@ UPDATE notifications_message m
 
 
 @dataclass(slots=True)
-class _Changes:
-    """What is to be written for one batch of sessions."""
+class Changes:
+    """What is to be written for one batch of sessions or offers; `revised` rows with the status they were read in."""
 
     follow_ups: list[FollowUp] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    # Each with the status in which it was read.
     revised: list[tuple[Message, str]] = field(default_factory=list)
+
+    def compare(self, dues: Sequence[Due], rows: Sequence[Message], now: datetime) -> list[Due]:
+        """Bring the rows of one session or offer in line with what is due of it; what has no row yet."""
+        wanted = {(due.kind, due.channel, due.speaks_of): due for due in dues}
+        known = {_key(row) for row in rows}
+        said = {(row.kind, row.speaks_of) for row in rows if row.status in SAID}
+        for row in rows:
+            read_as = row.status
+            if _revise(row, wanted.get(_key(row)), (row.kind, row.speaks_of) in said, now):
+                self.revised.append((row, read_as))
+        # What was said by one channel is not said again by another that the patient chose since.
+        missing = (due for key, due in wanted.items() if key not in known and (due.kind, due.speaks_of) not in said)
+        return [due for due in missing if due.not_after > now]
+
+    def write(self) -> None:
+        """Write it; what somebody else wrote or took meanwhile is left alone."""
+        FollowUp.objects.bulk_create(self.follow_ups)
+        Message.objects.bulk_create(self.messages, ignore_conflicts=True)
+        if self.revised:
+            columns = zip(*(_revision(row, read_as) for row, read_as in self.revised), strict=True)
+            with connection.cursor() as cursor:
+                cursor.execute(REVISE, [list(column) for column in columns])
 
 
 def reconcile(now: datetime, limit: int = BATCH) -> int:
@@ -117,12 +138,12 @@ def _mend(ids: Sequence[UUID], now: datetime) -> None:
         Session.objects.filter(id__in=ids).select_related("patient", "site__message_plan", "series__protocol")
     )
     lived, lasts = histories(ids), last_sessions(sessions)
-    messages: dict[UUID, list[Message]] = defaultdict(list)
+    messages: dict[UUID | None, list[Message]] = defaultdict(list)
     about = Message.objects.filter(session__in=ids, resend_of__isnull=True, alert__isnull=True)
     for message in about.select_related("follow_up"):
         messages[message.session_id].append(message)
     asked = {(f.session_id, f.instrument, f.anchor, f.hours_after): f for f in FollowUp.objects.filter(session__in=ids)}
-    changes = _Changes()
+    changes = Changes()
     for session in sessions:
         history = lived.get(session.id, History(session.series.created_at))
         try:
@@ -133,7 +154,7 @@ def _mend(ids: Sequence[UUID], now: datetime) -> None:
             logger.error("session %s: what is due cannot be told (%s)", session.id, type(error).__name__)
             continue
         _compare(session, dues, messages[session.id], asked, changes, now)
-    _write(changes)
+    changes.write()
     marks = [(s.id, s.version, s.patient.version, s.series.row_version) for s in sessions]
     with connection.cursor() as cursor:
         cursor.execute(MARK, [list(column) for column in zip(*marks, strict=True)])
@@ -144,25 +165,20 @@ def _compare(
     dues: Sequence[Due],
     rows: Sequence[Message],
     follow_ups: dict[tuple[UUID, str, str, int], FollowUp],
-    changes: _Changes,
+    changes: Changes,
     now: datetime,
 ) -> None:
-    wanted = {(due.kind, due.channel, due.speaks_of): due for due in dues}
-    known = {_key(row) for row in rows}
-    said = {(row.kind, row.speaks_of) for row in rows if row.status in SAID}
     for row in rows:
-        read_as = row.status
-        if _revise(session, row, wanted.get(_key(row)), (row.kind, row.speaks_of) in said, now):
-            changes.revised.append((row, read_as))
-    for key, due in wanted.items():
-        # What was said by one channel is not said again by another that the patient chose since.
-        if key not in known and (due.kind, due.speaks_of) not in said and due.not_after > now:
-            changes.messages.append(_new_message(session, due, follow_ups, changes))
+        row.session = session
+    for due in changes.compare(dues, rows, now):
+        follow_up = _asked(session, due, follow_ups, changes) if due.instrument is not None else None
+        about = {"session": session, "patient": session.patient, "follow_up": follow_up}
+        changes.messages.append(new_message(due, **about))
 
 
-def _revise(session: Session, row: Message, due: Due | None, said: bool, now: datetime) -> bool:
+def _revise(row: Message, due: Due | None, said: bool, now: datetime) -> bool:
     """Bring one row that is not said yet in line with what is due; whether it changed."""
-    reason = why_not(session, row) or (due.hindrance if due else "no_longer_wanted")
+    reason = why_not(row) or (due.hindrance if due else "no_longer_wanted")
     if row.status == MessageStatus.DUE and row.not_after > now:
         return _skip(row, reason) if reason or due is None else _reschedule(row, due)
     if row.status != MessageStatus.SKIPPED or reason or due is None or due.not_after <= now or said:
@@ -186,28 +202,29 @@ def _skip(row: Message, reason: str) -> bool:
     return True
 
 
-def _new_message(
-    session: Session, due: Due, follow_ups: dict[tuple[UUID, str, str, int], FollowUp], changes: _Changes
-) -> Message:
-    follow_up = None
-    if due.instrument is not None:
-        key = (session.id, due.instrument, due.anchor, due.hours_after)
-        if key not in follow_ups:
-            follow_ups[key] = FollowUp(
-                session=session,
-                patient=session.patient,
-                instrument=due.instrument,
-                anchor=due.anchor,
-                hours_after=due.hours_after,
-                due_at=due.due_at,
-                expires_at=due.not_after,
-            )
-            changes.follow_ups.append(follow_ups[key])
-        follow_up = follow_ups[key]
+def _asked(
+    session: Session, due: Due, follow_ups: dict[tuple[UUID, str, str, int], FollowUp], changes: Changes
+) -> FollowUp:
+    assert due.instrument is not None
+    key = (session.id, due.instrument, due.anchor, due.hours_after)
+    if key not in follow_ups:
+        follow_ups[key] = FollowUp(
+            session=session,
+            patient=session.patient,
+            instrument=due.instrument,
+            anchor=due.anchor,
+            hours_after=due.hours_after,
+            due_at=due.due_at,
+            expires_at=due.not_after,
+        )
+        changes.follow_ups.append(follow_ups[key])
+    return follow_ups[key]
+
+
+def new_message(due: Due, **about: Any) -> Message:
+    """The row of what is due; `about` are the records that it speaks of."""
     return Message(
-        session=session,
-        patient=session.patient,
-        follow_up=follow_up,
+        **about,
         kind=due.kind,
         rule=due.rule,
         channel=due.channel,
@@ -218,15 +235,6 @@ def _new_message(
         status=MessageStatus.SKIPPED if due.hindrance else MessageStatus.DUE,
         reason=due.hindrance,
     )
-
-
-def _write(changes: _Changes) -> None:
-    FollowUp.objects.bulk_create(changes.follow_ups)
-    Message.objects.bulk_create(changes.messages, ignore_conflicts=True)
-    if changes.revised:
-        columns = zip(*(_revision(row, read_as) for row, read_as in changes.revised), strict=True)
-        with connection.cursor() as cursor:
-            cursor.execute(REVISE, [list(column) for column in columns])
 
 
 def _revision(row: Message, read_as: str) -> tuple[UUID | str | int | datetime, ...]:

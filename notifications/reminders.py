@@ -119,6 +119,25 @@ class Due:
     anchor: str = "discharge"
 
 
+@dataclass(frozen=True, slots=True)
+class OfferFacts:
+    """What decides how an open offer is told: a place at `start`, offered at `made_at`, answered before `until`."""
+
+    start: datetime
+    made_at: datetime
+    until: datetime
+    wished: tuple[str, ...]
+    reachable: frozenset[str]
+    quiet: wishes.Hours | None = None
+
+
+def offer_message(facts: OfferFacts) -> Due:
+    """What is said about an open offer: at once, by the patient's first wish, while it can still be answered."""
+    channel, hindrance = _channels(facts, ())[0]
+    due = Due("offer", channel, facts.start, facts.made_at, facts.until, hindrance=hindrance, rule="site: offers")
+    return _quietly(due, facts.made_at, facts.quiet)
+
+
 def due_messages(facts: SessionFacts) -> tuple[Due, ...]:
     """Everything that is to be said about the session, its windows past or to come, soonest first.
 
@@ -138,11 +157,15 @@ def due_messages(facts: SessionFacts) -> tuple[Due, ...]:
 
 
 def _outside_quiet_hours(facts: SessionFacts, due: Due) -> Due:
-    """A text waits for the end of the quiet hours or, where that is too late, comes before them, or not at all."""
-    if facts.quiet is None or due.channel != "sms" or due.hindrance:
-        return due
     since = due.due_at if due.instrument else min(facts.stands_since, due.due_at)
-    at = wishes.text_at(due.due_at, due.not_after, since, facts.quiet)
+    return _quietly(due, since, facts.quiet)
+
+
+def _quietly(due: Due, since: datetime, quiet: wishes.Hours | None) -> Due:
+    """A text waits for the end of the quiet hours or, where that is too late, comes before them, or not at all."""
+    if quiet is None or due.channel != "sms" or due.hindrance:
+        return due
+    at = wishes.text_at(due.due_at, due.not_after, since, quiet)
     return replace(due, hindrance="quiet_hours") if at is None else replace(due, due_at=at)
 
 
@@ -261,16 +284,16 @@ def _asked(facts: SessionFacts, check_in: CheckIn, at: datetime, until: datetime
     return found
 
 
-def _channels(facts: SessionFacts, offered: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Channels that the patient wants and can be reached by: those offered, or where none of them is, the first.
+def _channels(facts: SessionFacts | OfferFacts, named: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Channels that the patient wants and can be reached by: those named, or where none of them is, the first.
 
     Each with its hindrance; where there is none to be reached by, the one that would have been taken, with the reason.
     """
     usable = [channel for channel in dict.fromkeys(facts.wished) if channel in facts.reachable]
-    taken = [channel for channel in usable if channel in offered] or usable[:1]
+    taken = [channel for channel in usable if channel in named] or usable[:1]
     if taken:
         return tuple((channel, "") for channel in taken)
-    return (((*facts.wished, *offered, FIRST_CHANNEL)[0], "no_address" if facts.wished else "no_channel_wanted"),)
+    return (((*facts.wished, *named, FIRST_CHANNEL)[0], "no_address" if facts.wished else "no_channel_wanted"),)
 
 
 def _plain(instrument: str) -> str:

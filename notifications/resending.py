@@ -60,6 +60,7 @@ def resend(message_id: UUID, now: datetime) -> Message:
         urgent=message.urgent,
         rule=message.rule,
         session_id=message.session_id,
+        offer_id=message.offer_id,
         patient_id=message.patient_id,
         follow_up_id=message.follow_up_id,
         kind=message.kind,
@@ -74,12 +75,14 @@ def resend(message_id: UUID, now: datetime) -> Message:
 
 def _why_not(message: Message) -> str:
     if message.alert is None:
-        return why_not(message.session, message)
+        return why_not(message)
     return "" if message.alert.status == AlertStatus.OPEN else message.alert.status
 
 
 def _last_moment(message: Message) -> datetime:
-    """Until when it may be said: while the questionnaire is open, the visit lies ahead, or an end is news."""
+    """Until when it may be said: while questionnaire or offer are open, the visit lies ahead, or an end is news."""
     if message.alert_id is not None or message.kind in ENDS_TOLD:
         return clock.now() + NEWS
-    return message.follow_up.expires_at if message.follow_up else message.session.start
+    if message.offer is not None:
+        return message.offer.expires_at
+    return message.follow_up.expires_at if message.follow_up else message.visit.start

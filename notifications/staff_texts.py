@@ -20,7 +20,7 @@ SITE_LENGTH = 40
 
 def compose(message: Message) -> Text:
     """What tells of the message's alert (with it and its session's site loaded), in English, the language of staff."""
-    alert, site = message.alert, message.session.site
+    alert, site = message.alert, message.site
     assert alert is not None
     again = f" Nobody has taken it yet (call {alert.step + 1})." if alert.step else ""
     level = alert.get_level_display()

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts import clock, sign_in_links
-from notifications import alerts, delivery, follow_ups, missing, reconcile, sign_in_mail
+from notifications import alerts, delivery, follow_ups, missing, offers, reconcile, sign_in_mail
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,6 +53,7 @@ def compare() -> None:
     alerts.escalate(now)
     while reconcile.reconcile(now) == reconcile.BATCH:
         pass
+    offers.reconcile(now)
     delivery.reap()
     delivery.expire()
     if _turn(MISSING, MISSING_SECONDS):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from notifications.channels import Text
 
-ALONG = ("session__site", "patient", "follow_up", "alert", "recipient__pager")
+ALONG = ("session__site", "offer__site", "patient", "follow_up", "alert", "recipient__pager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,17 @@ class Telling:
     @property
     def seen(self) -> dict[str, Any]:
         """The versions it was read with, as the mark of the hand-over compares them."""
-        session, patient = self.message.session, self.message.patient
-        return {"session": session.id, "version": session.version, "patient_version": patient.version}
+        session, offer, patient = self.message.session, self.message.offer, self.message.patient
+        about = session or offer
+        assert about is not None
+        named = {"session": session and session.id, "offer": offer and offer.id}
+        return {**named, "version": about.version, "patient_version": patient.version}
 
     def why_not(self) -> str:
         """Why it is not to be said any more; "" where it is."""
         if self.message.alert is not None:
             return "" if self.message.alert.status == AlertStatus.OPEN else self.message.alert.status
-        return why_not(self.message.session, self.message)
+        return why_not(self.message)
 
     @property
     def address(self) -> str:
@@ -56,5 +59,5 @@ class Telling:
 def load(ids: Sequence[UUID]) -> dict[UUID, Telling]:
     """These messages by id, read in one go."""
     rows = list(Message.objects.select_related(*ALONG).filter(id__in=ids))
-    own = texts.own_wordings({row.session.site_id for row in rows})
+    own = texts.own_wordings({row.site.id for row in rows})
     return {row.id: Telling(row, own) for row in rows}

@@ -40,15 +40,28 @@ def compose(message: Message, own: OwnWordings | None = None) -> Text:
 
     `own` are the clinic's wordings where they were read for many at once.
     """
-    kind, patient, site = wordings.kind_of(message.kind), message.patient, message.session.site
-    values = values_of(site, patient.language, message.speaks_of)
-    values["link"] = new_link(message.follow_up) if message.follow_up else ""
+    kind, patient, site = wordings.kind_of(message.kind), message.patient, message.site
+    values = values_of(site, patient.language, message.speaks_of) | _of_its_own(message)
     wording = wording_for(site, kind, message.channel, patient.language, own)
     if message.channel == Channel.SMS:
         return Text("", short(wording.body, values))
-    stands = message.session.start == message.speaks_of or kind == "cancellation"
-    calendar = invitation(message.session, kind, patient.email) if stands else ""
-    return mail(wording, values, patient.language, calendar, stopping.address(patient))
+    return mail(wording, values, patient.language, _calendar(message, kind), stopping.address(patient))
+
+
+def _of_its_own(message: Message) -> dict[str, str]:
+    """The fields that only some kinds have."""
+    if message.offer is not None:
+        until = when(message.offer.expires_at, message.site, message.patient.language)
+        return {"link": f"{settings.PUBLIC_URL}/waitlist/", "until": until}
+    return {"link": new_link(message.follow_up)} if message.follow_up else {}
+
+
+def _calendar(message: Message, kind: str) -> str:
+    """The visit for the patient's calendar, where the message speaks of it as it stands."""
+    session = message.session
+    if session is None or (session.start != message.speaks_of and kind != "cancellation"):
+        return ""
+    return invitation(session, kind, message.patient.email)
 
 
 def own_wordings(sites: Collection[UUID]) -> OwnWordings:
@@ -67,7 +80,7 @@ def wording_for(site: Site, kind: str, channel: str, language: str, own: OwnWord
 
 
 def values_of(site: Site, language: str, speaks_of: datetime | None = None) -> dict[str, str]:
-    """The fields of a wording, but for `link`; names in one line, whatever they hold."""
+    """The fields of a wording, `link` and `until` empty; names in one line, whatever they hold."""
     return {
         "clinic": " ".join(site.name.split()),
         "day": day(speaks_of, site, language) if speaks_of else "",
@@ -75,6 +88,7 @@ def values_of(site: Site, language: str, speaks_of: datetime | None = None) -> d
         "phone": site.phone or wordings.DATA["fallback_phone"][language],
         "emergency": site.emergency_number,
         "link": "",
+        "until": "",
     }
 
 
@@ -83,7 +97,13 @@ def mail(
 ) -> Text:
     """The wording as a mail: the same words as plain text and as HTML, with the way to end such mails."""
     subject, body = wordings.filled(wording.subject, values), wordings.filled(wording.body, values)
-    context = {"paragraphs": body.split("\n\n"), "link": values["link"], "stop": stop, "language": language}
+    context = {
+        "paragraphs": body.split("\n\n"),
+        "link": values["link"],
+        "until": values["until"],
+        "stop": stop,
+        "language": language,
+    }
     with translation.override(language):
         text = render_to_string("notifications/mail.txt", context | {"body": body}).strip() + "\n"
         html = render_to_string("notifications/mail.html", context | {"subject": subject})
@@ -134,6 +154,11 @@ def day(at: datetime, site: Site, language: str = "en") -> str:
     """The site's day of an instant, such as "Thu, Feb 18"."""
     with translation.override(language):
         return formats.date_format(at.astimezone(ZoneInfo(site.time_zone)), DAY_FORMAT[language])
+
+
+def when(at: datetime, site: Site, language: str = "en") -> str:
+    """Day and time, such as "Thu, Feb 18, 9:00 am CST"."""
+    return f"{day(at, site, language)}, {time_of_day(at, site)}"
 
 
 def time_of_day(at: datetime, site: Site) -> str:

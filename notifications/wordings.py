@@ -27,7 +27,9 @@ SUBJECT_LENGTH, BODY_LENGTH, SMS_LENGTH = 120, 4000, gsm.ONE_PART["gsm"]
 LONGEST: Final = {
     "clinic": "Clinic 123", "day": "Wed, Sep 30", "time": "12:30 pm UTC+0530", "phone": "+123456789012345",
     "link": "https://visits.clinic.example/check-in/" + "x" * 43 + "/", "emergency": "911",
+    "until": "Wed, Sep 30, 12:30 pm UTC+0530",
 }  # fmt: skip
+LONGEST_LINKS: Final = {"offer": "https://visits.clinic.example/waitlist/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ def default(kind: str, channel: str, language: str) -> Wording:
     return Wording(**by_language.get(language, by_language["en"]))
 
 
+def longest(kind: str) -> dict[str, str]:
+    """The values of the fields of a kind, each as long as it comes."""
+    return {**LONGEST, "link": LONGEST_LINKS.get(kind, LONGEST["link"])}
+
+
 def filled(text: str, values: Mapping[str, str]) -> str:
     """The text with its fields filled in; a value is never read as a field. KeyError for an unknown field."""
     return FIELD.sub(lambda found: values[found[1]], text)
@@ -76,7 +83,7 @@ def problems(kind: str, channel: str, wording: Wording) -> list[Problem]:
     needed = [field for field in DATA["kinds"][kind]["needs"] if f"{{{field}}}" not in wording.body]
     found += [Problem("body", "missing_field", f"This message needs {{{field}}}.") for field in needed]
     if channel == "sms" and not any(problem.code in {"unknown_field", "brace"} for problem in found):
-        found.extend(_length(wording))
+        found.extend(_length(kind, wording))
     return found
 
 
@@ -113,8 +120,8 @@ def _subject(channel: str, wording: Wording) -> Iterator[Problem]:
         yield Problem("subject", "link_in_subject", "A subject is shown to whoever sees the phone: no link in it.")
 
 
-def _length(wording: Wording) -> Iterator[Problem]:
-    longest = gsm.length(gsm.plain(filled(wording.body, LONGEST)))
-    if longest.parts > 1:
-        detail = f"It may take {longest.units} letters, and one text message holds {SMS_LENGTH}."
+def _length(kind: str, wording: Wording) -> Iterator[Problem]:
+    length = gsm.length(gsm.plain(filled(wording.body, longest(kind))))
+    if length.parts > 1:
+        detail = f"It may take {length.units} letters, and one text message holds {SMS_LENGTH}."
         yield Problem("body", "too_long", detail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
+from django.db.models import Q
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
@@ -12,7 +13,7 @@ from accounts import clock
 from accounts.audit import record_reads
 from accounts.queries import staffed_sites
 from accounts.refusals import Conflict, NotFound
-from accounts.rights import may
+from accounts.rights import is_staff, may
 from sessions import waitlist
 from sessions.models import EntryStatus, Offer, OfferStatus, WaitlistEntry
 from sessions.queries import visible_entries, visible_offers
@@ -28,20 +29,19 @@ LISTED = 100
 
 @page_for("waitlist-entries.list")
 def overview(request: HttpRequest) -> HttpResponse:
-    """Who waits at the reader's sites, longest first, and the latest offers."""
+    """Who waits at the reader's sites, longest first, and the latest offers; of patients their own."""
     user = cast("User", request.user)
-    sites = staffed_sites(user).values("id")
-    entries = visible_entries(user).filter(site__in=sites, status=EntryStatus.WAITING).order_by("created_at", "id")
-    offers = visible_offers(user).filter(site__in=sites).order_by("-created_at", "-id")
+    here = Q(site__in=staffed_sites(user).values("id")) if is_staff(user) else Q(patient__user=user)
+    entries = visible_entries(user).filter(here, status=EntryStatus.WAITING).order_by("created_at", "id")
+    offers = visible_offers(user).filter(here).order_by("-created_at", "-id")
     waiting = list(entries.select_related("patient", "protocol", "session", "site")[:LISTED])
     made = list(offers.select_related("patient", "entry", "session", "site")[:LISTED])
     record_reads(user.pk, WaitlistEntry._meta.db_table, [(each.pk, each.patient_id) for each in waiting])
     record_reads(user.pk, Offer._meta.db_table, [(each.pk, each.patient_id) for each in made])
     open_offers = [each for each in made if each.status == OfferStatus.OPEN]
     past = [each for each in made if each.status != OfferStatus.OPEN]
-    return page(
-        request, "waitlist", waiting=waiting, open=open_offers, past=past, may_answer=may(user, "offers.accept")
-    )
+    shown: dict[str, Any] = {"waiting": waiting, "open": open_offers, "past": past}
+    return page(request, "waitlist", **shown, may_answer=may(user, "offers.accept"), own=not is_staff(user))
 
 
 @page_for("offers.accept", "POST")

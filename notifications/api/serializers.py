@@ -21,6 +21,7 @@ class MessageSerializer(StrictModelSerializer):
             "id",
             "patient",
             "session",
+            "offer",
             "follow_up",
             "alert",
             "recipient",
@@ -36,6 +37,7 @@ class MessageSerializer(StrictModelSerializer):
             "sent_at",
             "delivered_at",
             "reason",
+            "told_with",
             "resend_of",
             "created_at",
         ]

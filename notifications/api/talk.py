@@ -86,14 +86,18 @@ class WordingViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, Remove
             said = wordings.Wording(asked.get("subject", ""), asked.get("body", ""))
         found = wordings.problems(kind, channel, said)
         shown = {"wording": {"subject": said.subject, "body": said.body}, "problems": found}
-        return Response(shapes.PreviewSerializer(shown | _as_shown(site, channel, language, said, found)).data)
+        return Response(shapes.PreviewSerializer(shown | _as_shown(site, kind, channel, language, said, found)).data)
 
 
-def _as_shown(site: Any, channel: str, language: str, said: wordings.Wording, found: list[wordings.Problem]) -> Any:
+def _as_shown(
+    site: Any, kind: str, channel: str, language: str, said: wordings.Wording, found: list[wordings.Problem]
+) -> Any:
     nothing = {"subject": "", "body": "", "html": "", "parts": 0}
     if any(problem.code in {"unknown_field", "brace"} for problem in found):
         return nothing
-    values = texts.values_of(site, language, clock.now()) | {"link": wordings.LONGEST["link"]}
+    values = texts.values_of(site, language, clock.now()) | {
+        name: wordings.longest(kind)[name] for name in ("link", "until")
+    }
     if channel == Channel.SMS:
         body = texts.short(said.body, values)
         return nothing | {"body": body, "parts": gsm.length(body).parts}

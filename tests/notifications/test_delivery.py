@@ -427,7 +427,7 @@ def test_what_an_answer_or_a_lost_connection_means_at_each_step(
 def test_one_connection_serves_a_batch_and_a_refusal_does_not_end_it(clinic: Clinic, mail: Catcher) -> None:
     for _ in range(3):
         due(clinic)
-    refused = Message.objects.order_by("not_after")[1].session.patient.email
+    refused = Message.objects.order_by("not_after")[1].patient.email
     mail.reply = lambda received: "554 never" if received.to == refused else ACCEPTED
     channel = SmtpChannel()
     channel.prepare()

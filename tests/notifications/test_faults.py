@@ -167,7 +167,7 @@ def test_what_changes_after_a_batch_was_read_is_seen_by_the_mark_of_its_window(
 
     def reply(key: str, text: str) -> int:
         if len(texts.accepted) == 0:
-            in_thread(lambda: change(last.session, status="cancelled"))
+            in_thread(lambda: change(last.visit, status="cancelled"))
         return TAKEN
 
     texts.reply = reply

@@ -323,7 +323,7 @@ def test_the_longest_text_that_may_come_is_one_part() -> None:
     site = "Überlingen Klinik " * 20
     for kind in wordings.KINDS:
         for language in wordings.LANGUAGES:
-            text = texts.short(wordings.default(kind, "sms", language).body, {**wordings.LONGEST, "clinic": site})
+            text = texts.short(wordings.default(kind, "sms", language).body, {**wordings.longest(kind), "clinic": site})
             assert gsm.length(text).parts == 1, kind
             assert gsm.length(text).alphabet == "gsm"
 

@@ -286,7 +286,7 @@ def test_what_failed_is_said_again_by_hand(clinic: Clinic, api: Api) -> None:
     repeat = Message.objects.get(resend_of=message)
     trail = AuditEntry.objects.get(action="insert", record_type="notifications_message")
     assert (trail.record_id, trail.actor) == (str(repeat.pk), clinic.users["front_desk"].pk)
-    assert repeat.not_after == message.session.start
+    assert repeat.not_after == message.visit.start
     reconcile.sweep(clock.now())
     assert Message.objects.get(resend_of=message).status == "due"
     assert Message.objects.get(id=message.id).status == "unknown"
@@ -298,7 +298,7 @@ def test_what_there_is_no_more_to_say_is_not_said_again(
 ) -> None:
     message = remind(clinic)
     Message.objects.filter(id=message.id).update(status="failed")
-    change(message.session, **{field: value or message.session.start - HOUR})
+    change(message.visit, **{field: value or message.visit.start - HOUR})
     answer = api(clinic.users["front_desk"]).post(f"{BASE}/notifications/{message.id}/resend/")
     assert (answer.status_code, answer.json()["code"]) == (409, code)
 
@@ -307,7 +307,7 @@ def test_a_repeat_asked_for_before_a_cancellation_is_not_sent(clinic: Clinic, ap
     message = remind(clinic)
     Message.objects.filter(id=message.id).update(status="failed")
     api(clinic.users["front_desk"]).post(f"{BASE}/notifications/{message.id}/resend/")
-    change(message.session, status="cancelled")
+    change(message.visit, status="cancelled")
     Message.objects.filter(resend_of=message).update(try_at=clock.now() - HOUR)
     assert delivery.send_batch() == 1
     repeat = Message.objects.get(resend_of=message)

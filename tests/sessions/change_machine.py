@@ -182,8 +182,8 @@ class Histories(RuleBasedStateMachine):
         assert not_told() == []
         reconcile(self.now)
         for message in Message.objects.filter(status="due", kind__contains="reminder").select_related("session"):
-            assert message.session.status in TO_COME
-            assert message.speaks_of == message.session.start
+            assert message.visit.status in TO_COME
+            assert message.speaks_of == message.visit.start
         assert Offer.objects.filter(status="accepted").count() == WaitlistEntry.objects.filter(status="filled").count()
 
 
