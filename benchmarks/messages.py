@@ -6,9 +6,11 @@ beside one that only calls the provider; then a real worker drains what is due, 
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +21,16 @@ from django.db import connection
 import config.celery
 from accounts import clock
 from benchmarks.common import say, tell
-from notifications import delivery, reconcile
-from notifications.channels import Text, open_channel
+from benchmarks.providers import elsewhere
+from notifications import delivery, reconcile, telling
+from notifications.lines import Call, Lines
 from notifications.models import Message
-from tests.catcher import Catcher
 from tests.factories import make_clinic
 from tests.gateway import Gateway
 from tests.machinery import Machinery, await_true, book_due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from benchmarks.common import Servers
 
@@ -51,10 +53,10 @@ UPDATE notifications_message
 def main(servers: Servers, quick: bool) -> None:
     """Measure each way in turn; tell limit, ours and ratio, and whether every message came."""
     count, rounds, heap = (60, 1, 200) if quick else (2_000, 5, 100_000)
-    with Gateway() as gateway, Catcher() as catcher:
-        settings.SMS_URL = gateway.url
+    with elsewhere() as providers:
+        settings.SMS_URL = providers.sms_url
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", catcher.port
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", providers.smtp_port
         book_due(make_clinic(), count)
         while reconcile.reconcile(clock.now()):
             pass
@@ -68,15 +70,18 @@ def main(servers: Servers, quick: bool) -> None:
                 *_pair(rates, f"only {channel}", channel),
                 "0.8",
             )
-        with tempfile.TemporaryDirectory() as folder:
-            _worker(Path(folder), gateway, heap)
+    with tempfile.TemporaryDirectory() as folder, Gateway() as gateway:
+        _worker(Path(folder), gateway, heap)
 
 
 def _rates(count: int, rounds: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for number in range(rounds + 1):
         for channel in ("sms", "email"):
-            ways = {"claims": _claims, channel: _ours, f"only {channel}": lambda: _provider(channel, count)}  # noqa: B023
+            _due_again(channel)
+            calls = _calls(channel)
+            ways: dict[str, Callable[[], object]]
+            ways = {"claims": _claims, channel: _ours, f"only {channel}": partial(_provider, channel, calls)}
             for name, way in ways.items():
                 _due_again(channel)
                 seconds = _timed(way)
@@ -117,13 +122,16 @@ def _ours() -> None:
         pass
 
 
-def _provider(channel: str, count: int) -> None:
-    ids = list(Message.objects.values_list("id", flat=True)[:count])
-    to = {"sms": "+13125550100", "email": "bench@example.org"}[channel]
-    with closing(open_channel(channel)) as way:
-        way.prepare()
-        for reference in ids:
-            way.send(Text("Your visit", "Your visit is on Monday at nine."), to, reference)
+def _calls(channel: str) -> list[Call]:
+    """All that is to be said, in its words."""
+    tellings = telling.load(list(Message.objects.filter(channel=channel).values_list("id", flat=True))).tellings
+    return [Call(key, each.text(), each.address) for key, each in tellings.items()]
+
+
+def _provider(channel: str, calls: Sequence[Call]) -> None:
+    with closing(Lines(channel)) as lines:
+        lines.prepare(len(calls))
+        assert all(isinstance(outcome, str) for outcome in lines.make(calls, math.inf)), "one was not taken"
 
 
 def _worker(folder: Path, gateway: Gateway, heap: int) -> None:

@@ -242,6 +242,8 @@ FORGOTTEN_AFTER_MINUTES = env.int("FORGOTTEN_AFTER_MINUTES", default=60)
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 SEND_ATTEMPTS_AT_MOST = 8
+# By one process. So many mails may be `unknown` after it was killed.
+SENDING_AT_ONCE = env.int("SENDING_AT_ONCE", default=4)
 
 if not DEVELOPMENT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -48,7 +48,7 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[], %(sessions)s::uuid[], %(versions)s::int[],
                          %(patient_versions)s::int[]) AS w (id, attempt, session_id, version, patient_version)
 ), locked AS MATERIALIZED (
-    SELECT id, version, patient_id FROM infusion_sessions_session WHERE id = ANY(%(sessions)s)
+    SELECT id, version, patient_id FROM infusion_sessions_session WHERE id = ANY(%(sessions)s::uuid[])
      ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE notifications_message m
@@ -66,10 +66,10 @@ RETURNING m.id
 # for until it is on disk: what a power cut takes of it leaves the row as a worker that died before its outcome does.
 SENT: Final = """
 WITH eased AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE notifications_message
-   SET status = 'sent', sent_at = now(), reference = %s, reason = '', lease_until = NULL
-  FROM eased
- WHERE id = %s AND attempts = %s AND status IN ('sending', 'unknown')
+UPDATE notifications_message m
+   SET status = 'sent', sent_at = now(), reference = w.reference, reason = '', lease_until = NULL
+  FROM eased, unnest(%s::uuid[], %s::int[], %s::text[]) AS w (id, attempt, reference)
+ WHERE m.id = w.id AND m.attempts = w.attempt AND m.status IN ('sending', 'unknown')
 """
 
 SETTLE: Final = """

@@ -40,6 +40,8 @@ def length(text: str) -> Length:
 
 def plain(text: str) -> str:
     """One line in letters of the basic alphabet: what is not in it loses its accent, or goes."""
+    if BASIC.issuperset(text):
+        return " ".join(text.split())
     return " ".join("".join(letter if letter in BASIC else _folded(letter) for letter in text).split())
 
 

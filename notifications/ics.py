@@ -76,6 +76,9 @@ def _text(value: str) -> str:
 
 def _folded(line: str) -> Iterator[str]:
     """The line in parts of at most 75 bytes, none of which cuts a letter; all but the first begin with a space."""
+    if len(line) <= LINE_BYTES and line.isascii():
+        yield line
+        return
     part = b""
     for letter in line:
         encoded = letter.encode()

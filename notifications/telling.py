@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from accounts import clock
 from accounts.models import Channel
-from notifications import staff_texts, texts
+from notifications import pacing, staff_texts, texts
 from notifications.facts import address, why_not
 from notifications.models import AlertStatus, Message
 
@@ -56,8 +57,16 @@ class Telling:
         return staff_texts.compose(self.message) if self.message.alert_id else texts.compose(self.message, self.own)
 
 
-def load(ids: Sequence[UUID]) -> dict[UUID, Telling]:
-    """These messages by id, read in one go."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that were read in one go, by id, and when texts went to their numbers."""
+
+    tellings: dict[UUID, Telling]
+    texted: pacing.Texted
+
+
+def load(ids: Sequence[UUID]) -> Batch:
+    """These messages."""
     rows = list(Message.objects.select_related(*ALONG).filter(id__in=ids))
     own = texts.own_wordings({row.site.id for row in rows})
-    return {row.id: Telling(row, own) for row in rows}
+    return Batch({row.id: Telling(row, own) for row in rows}, pacing.texted(rows, clock.now()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from sessions.models import SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
     from uuid import UUID
 
     from notifications.models import Message
@@ -152,8 +153,14 @@ def event_of(session: Session, *, attendee: str = "", organizer: str = "", place
 
 def day(at: datetime, site: Site, language: str = "en") -> str:
     """The site's day of an instant, such as "Thu, Feb 18"."""
+    return _day(at.astimezone(ZoneInfo(site.time_zone)).date(), language)
+
+
+# Of all that is due at a time, most is about a few days.
+@lru_cache(1000)
+def _day(day: date, language: str) -> str:
     with translation.override(language):
-        return formats.date_format(at.astimezone(ZoneInfo(site.time_zone)), DAY_FORMAT[language])
+        return formats.date_format(day, DAY_FORMAT[language])
 
 
 def when(at: datetime, site: Site, language: str = "en") -> str:

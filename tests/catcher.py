@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from email import message_from_bytes, policy
+from functools import cached_property
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Self, cast
 
@@ -23,7 +24,12 @@ class Mail:
 
     sender: str
     recipients: tuple[str, ...]
-    message: EmailMessage
+    content: bytes
+
+    @cached_property
+    def message(self) -> EmailMessage:
+        """What a mail parser reads in it; only once somebody asks, for that takes longer than to send it."""
+        return message_from_bytes(self.content, policy=policy.default)
 
     @property
     def to(self) -> str:
@@ -72,14 +78,15 @@ class Catcher:
 
         with self._arrived:
             enough = self._arrived.wait_for(lambda: len(found()) >= count, timeout)
-            subjects = [mail.subject for mail in self.mails]
-            assert enough, f"{len(found())} of {count} mails came within {timeout} s; all that came: {subjects}"
+            if not enough:
+                subjects = [mail.subject for mail in self.mails]
+                raise AssertionError(f"{len(found())} of {count} mails came within {timeout} s; all: {subjects}")
             return found()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Take one mail; called by the SMTP library."""
-        parsed = message_from_bytes(cast("bytes", envelope.original_content), policy=policy.default)
-        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), parsed)
+        content = cast("bytes", envelope.original_content)
+        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content)
         reply = self.reply(mail)
         if reply.startswith("2"):
             with self._arrived:

@@ -20,7 +20,7 @@ from psycopg import sql
 import config.celery  # noqa: F401  (tells Celery which broker there is, as worker and beat are told)
 from accounts import clock
 from config.processes import wheel_folder
-from notifications import delivery, reconcile, tasks
+from notifications import delivery, marking, reconcile, tasks
 from notifications.models import Message
 from tests.notifications.visits import HOUR, book, protocol_with
 
@@ -140,7 +140,7 @@ def test_a_dump_restored_while_the_worker_is_paused(
     # Here the worker is paused: one message only claimed, one marked as handed over and perhaps said.
     delivery.claim(1)
     (handed_over,) = delivery.claim(1)
-    assert delivery.hand_over(handed_over)
+    assert marking.hand_over(handed_over)
     file = dump(tmp_path)
     restore(file, restored)
     original = connection.settings_dict["NAME"]

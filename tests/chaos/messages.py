@@ -64,6 +64,6 @@ def _told(say: Callable[[str], None], machinery: Machinery, gateway: Gateway, co
     repeats = gateway.calls.total() - len(gateway.accepted)
     say(f"{count:,} messages, {machinery.kills} kills, {seconds:,.0f} s ({count / seconds:,.0f} a second)")
     say(f"lost {unsaid + len(lost)}, doubled in effect {doubled} of {len(gateway.accepted):,}")
-    say(f"brought again and dropped by its key: {repeats} (at most as many as kills and lost answers)")
+    say(f"brought again and dropped by its key: {repeats} (at most 16 for a kill: ADR 21)")
     say(f"after not_after {len(late)}, of nobody {len(strangers)}, rows {dict(statuses())}")
     return not (unsaid or lost or doubled or late or strangers) and set(statuses()) == {"sent"}

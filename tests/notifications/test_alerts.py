@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import clock
 from accounts.refusals import Conflict, Invalid, RuleBroken
-from notifications import alerts, delivery, missing, on_call, reconcile, red_flags
+from notifications import alerts, delivery, marking, missing, on_call, reconcile, red_flags
 from notifications.follow_ups import answer_follow_up, new_link
 from notifications.models import Alert, FlagRule, FollowUp, Message, MessagePlan, OnCallShift, Pager, Roster
 from notifications.on_call import Shift
@@ -111,7 +111,7 @@ def test_what_is_acknowledged_is_told_to_nobody_any_more(clinic: Clinic, mail: C
     answer(ask(clinic), DARK)
     (row,) = delivery.claim(urgent=True)
     alerts.acknowledge(Alert.objects.get().id, clinic.users["nurse"])
-    assert delivery.hand_over(row) is None
+    assert marking.hand_over(row) is None
     assert (Message.objects.get(alert__isnull=False).reason, mail.mails) == ("acknowledged", [])
 
 

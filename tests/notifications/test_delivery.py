@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from threading import Barrier, Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,9 @@ from django.db.models import F
 from django.template import TemplateDoesNotExist
 
 from accounts import clock
-from notifications import delivery, follow_ups, gsm, reconcile, texts
+from notifications import delivery, follow_ups, gsm, marking, reconcile, telling, texts
 from notifications.channels import Permanent, Temporary, Text, Unclear, open_channel
-from notifications.channels.email import SmtpChannel
+from notifications.lines import Lines
 from notifications.models import Message
 from tests.catcher import ACCEPTED, Catcher
 from tests.factories import make_patient
@@ -118,7 +119,7 @@ def test_a_window_that_closes_while_the_row_is_held_is_kept(clinic: Clinic, mail
     due(clinic)
     (row,) = delivery.claim()
     Message.objects.update(due_at=clock.now() - 2 * HOUR, not_after=clock.now() - HOUR)
-    delivery.deliver(row, SmtpChannel())
+    delivery.carry([row])
     assert (only().status, only().reason, mail.mails) == ("skipped", "expired", [])
 
 
@@ -243,9 +244,9 @@ def test_a_lease_that_ran_out_before_the_hand_over_makes_the_row_due_again(clini
     assert delivery.reap() == 1
     assert only().status == "due"
     (new,) = delivery.claim()
-    delivery.deliver(old, SmtpChannel())
+    delivery.carry([old])
     assert (only().status, mail.mails) == ("sending", [])
-    delivery.deliver(new, SmtpChannel())
+    delivery.carry([new])
     assert (only().status, only().attempts, len(mail.mails)) == ("sent", 2, 1)
 
 
@@ -254,7 +255,7 @@ def test_a_row_whose_worker_died_after_the_hand_over_is_unknown_and_never_said_a
 ) -> None:
     due(clinic)
     (row,) = delivery.claim()
-    assert delivery.hand_over(row) is not None
+    assert marking.hand_over(row) is not None
     run_out()
     delivery.reap()
     assert (only().status, only().reason) == ("unknown", "handed over when the worker died")
@@ -277,7 +278,7 @@ def test_a_late_word_that_it_was_sent_is_taken(committed: None, clinic: Clinic, 
     due(clinic)
     (row,) = delivery.claim()
     mail.reply = lambda received: lose_the_lease_elsewhere()
-    delivery.deliver(row, SmtpChannel())
+    delivery.carry([row])
     assert only().status == "sent"
 
 
@@ -329,7 +330,7 @@ def test_a_cancellation_either_comes_first_or_waits_for_the_mark(
     def deliver() -> None:
         try:
             started.set()
-            delivery.deliver(row, SmtpChannel())
+            delivery.carry([row])
         finally:
             connection.close()
 
@@ -424,18 +425,20 @@ def test_what_an_answer_or_a_lost_connection_means_at_each_step(
         server.close()
 
 
-def test_one_connection_serves_a_batch_and_a_refusal_does_not_end_it(clinic: Clinic, mail: Catcher) -> None:
+def test_one_connection_serves_a_batch_and_a_refusal_does_not_end_it(
+    clinic: Clinic, mail: Catcher, settings: Settings
+) -> None:
     for _ in range(3):
         due(clinic)
     refused = Message.objects.order_by("not_after")[1].patient.email
     mail.reply = lambda received: "554 never" if received.to == refused else ACCEPTED
-    channel = SmtpChannel()
-    channel.prepare()
-    connected = channel._server
-    for row in delivery.claim():
-        delivery.deliver(row, channel)
-        assert channel._server is connected
-    channel.close()
+    settings.SENDING_AT_ONCE = 1
+    with closing(Lines("email")) as lines:
+        lines.prepare(1)
+        connected = lines._ready[0]._server  # type: ignore[attr-defined]
+        claimed = delivery.claim()
+        delivery._send_over(lines, claimed, telling.load([row.id for row in claimed]), time.monotonic() + 60)
+        assert lines._ready[0]._server is connected  # type: ignore[attr-defined]
     assert list(Message.objects.order_by("not_after").values_list("status", flat=True)) == ["sent", "failed", "sent"]
 
 

@@ -67,7 +67,7 @@ def test_what_is_due_goes_out_by_itself(clinic: Clinic, machinery: Machinery, ca
 
 
 def test_killing_worker_and_beat_loses_nothing_and_doubles_nothing(
-    clinic: Clinic, machinery: Machinery, catcher: Catcher
+    clinic: Clinic, machinery: Machinery, catcher: Catcher, settings: Settings
 ) -> None:
     count, killed, lost = 500, Event(), []
 
@@ -111,7 +111,7 @@ def test_killing_worker_and_beat_loses_nothing_and_doubles_nothing(
     assert {row.status for row in rows.values()} <= {"sent", "unknown"}
     assert all(came[name] == 1 for name, row in rows.items() if row.status == "sent"), "one was never sent"
     unknown = {name: row for name, row in rows.items() if row.status == "unknown"}
-    assert len(unknown) <= 2 * 4, "more than were in hand-over at a kill"
+    assert len(unknown) <= 2 * 4 * settings.SENDING_AT_ONCE, "more than were under way at a kill"
     assert all(row.handed_over_at is not None and "worker died" in row.reason for row in unknown.values())
     assert {rows[name].status for name in lost} == {"unknown"}, "nobody can know that these were accepted"
     assert len(lost) == 3
