@@ -12,7 +12,8 @@ import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import patch
 
 import psutil
 from django.conf import settings
@@ -22,7 +23,7 @@ import config.celery
 from accounts import clock
 from benchmarks.common import say, tell
 from benchmarks.providers import elsewhere
-from notifications import delivery, reconcile, telling
+from notifications import delivery, lines, reconcile, telling
 from notifications.lines import Call, Lines
 from notifications.models import Message
 from tests.factories import make_clinic
@@ -31,8 +32,10 @@ from tests.machinery import Machinery, await_true, book_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from uuid import UUID
 
     from benchmarks.common import Servers
+    from notifications.channels import Text
 
 CLAIMED = 500
 CLAIM = """
@@ -45,65 +48,89 @@ RETURNING m.id
 """
 FINISH = "UPDATE notifications_message SET status = 'sent', sent_at = now() WHERE id = ANY(%s)"
 AGAIN = """
-UPDATE notifications_message
-   SET status = 'due', attempts = 0, channel = %s, try_at = now() - interval '1 hour', handed_over_at = NULL
+UPDATE notifications_message m
+   SET status = CASE WHEN number <= %s THEN 'due' ELSE 'sent' END, channel = %s, attempts = 0, handed_over_at = NULL,
+       try_at = now() - interval '1 hour'
+  FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM notifications_message) AS each
+ WHERE m.id = each.id
 """
+# A carrier that is not on this machine is at least so far away.
+FAR_SECONDS = 0.02
 
 
 def main(servers: Servers, quick: bool) -> None:
     """Measure each way in turn; tell limit, ours and ratio, and whether every message came."""
     count, rounds, heap = (60, 1, 200) if quick else (2_000, 5, 100_000)
-    with elsewhere() as providers:
-        settings.SMS_URL = providers.sms_url
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", providers.smtp_port
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    # Texts go at whatever hour this is measured, as many as there are.
+    settings.QUIET_HOURS = ("00:00", "00:00")
+    settings.TEXTS_AT_MOST = settings.TEXTS_WITHOUT_CONSENT = {"day": 0, "week": 0}
+    with elsewhere() as near, elsewhere(FAR_SECONDS) as far:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", near.smtp_port
         book_due(make_clinic(), count)
         while reconcile.reconcile(clock.now()):
             pass
-        rates = _rates(count, rounds)
-        for channel in ("sms", "email"):
-            name = {"sms": "HTTP", "email": "SMTP"}[channel]
-            tell(f"{name} beside the claim loop alone", "messages a second", *_pair(rates, "claims", channel), "0.5")
-            tell(
-                f"{name} beside the provider alone",
-                "messages a second",
-                *_pair(rates, f"only {channel}", channel),
-                "0.8",
-            )
+        cases = [
+            Case("HTTP", "sms", near.sms_url, count),
+            Case("HTTP 20 ms a call", "sms", far.sms_url, count // 4),
+            Case("SMTP", "email", "", count),
+        ]
+        rates = [_rates(case) for _ in range(rounds + 1) for case in cases][len(cases) :]  # the first only warms up
+    silent, claims = [each["silent"] for each in rates], [each["claims"] for each in rates]
+    tell("no calls beside the claim loop alone", "messages a second", claims, silent, "0.5")
+    for number, case in enumerate(cases):
+        found = rates[number :: len(cases)]
+        limit, ours = [each["provider"] for each in found], [each["ours"] for each in found]
+        tell(f"{case.name} beside the provider alone", "messages a second", limit, ours, "0.8")
     with tempfile.TemporaryDirectory() as folder, Gateway() as gateway:
         _worker(Path(folder), gateway, heap)
 
 
-def _rates(count: int, rounds: int) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for number in range(rounds + 1):
-        for channel in ("sms", "email"):
-            _due_again(channel)
-            calls = _calls(channel)
-            ways: dict[str, Callable[[], object]]
-            ways = {"claims": _claims, channel: _ours, f"only {channel}": partial(_provider, channel, calls)}
-            for name, way in ways.items():
-                _due_again(channel)
-                seconds = _timed(way)
-                if number:  # the first round only warms up
-                    found.setdefault(name, []).append(count / seconds)
-        assert not Message.objects.exclude(status="sent").exclude(status="due").exists(), "one did not come"
+class Case(NamedTuple):
+    """So many messages by one channel."""
+
+    name: str
+    channel: str
+    sms_url: str
+    size: int
+
+
+class Silent:
+    """A channel that says nothing, at once."""
+
+    keeps_keys = True
+
+    def prepare(self) -> None:
+        """Nothing to get ready."""
+
+    def send(self, text: Text, to: str, reference: UUID) -> str:
+        """The message's id."""
+        return str(reference)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _rates(case: Case) -> dict[str, float]:
+    """Messages a second by each way, one after the other."""
+    settings.SMS_URL = case.sms_url
+    _due_again(case)
+    calls = _calls()
+    ways: dict[str, Callable[[], object]]
+    ways = {"claims": _claims, "provider": partial(_provider, case.channel, calls), "ours": _ours, "silent": _unsaid}
+    found = {}
+    for name, way in ways.items():
+        _due_again(case)
+        begin = time.perf_counter()
+        way()
+        found[name] = case.size / (time.perf_counter() - begin)
+        assert name == "provider" or not Message.objects.filter(status__in=["due", "sending"]).exists(), "one is left"
     return found
 
 
-def _pair(rates: dict[str, list[float]], limit: str, ours: str) -> tuple[list[float], list[float]]:
-    return rates[limit][: len(rates[ours])], rates[ours]
-
-
-def _timed(way: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    way()
-    return time.perf_counter() - begin
-
-
-def _due_again(channel: str) -> None:
+def _due_again(case: Case) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(AGAIN, [channel])
+        cursor.execute(AGAIN, [case.size, case.channel])
         cursor.execute("VACUUM ANALYZE notifications_message")
 
 
@@ -122,16 +149,21 @@ def _ours() -> None:
         pass
 
 
-def _calls(channel: str) -> list[Call]:
+def _unsaid() -> None:
+    with patch.object(lines, "open_channel", lambda name: Silent()):
+        _ours()
+
+
+def _calls() -> list[Call]:
     """All that is to be said, in its words."""
-    tellings = telling.load(list(Message.objects.filter(channel=channel).values_list("id", flat=True))).tellings
+    tellings = telling.load(list(Message.objects.filter(status="due").values_list("id", flat=True))).tellings
     return [Call(key, each.text(), each.address) for key, each in tellings.items()]
 
 
 def _provider(channel: str, calls: Sequence[Call]) -> None:
-    with closing(Lines(channel)) as lines:
-        lines.prepare(len(calls))
-        assert all(isinstance(outcome, str) for outcome in lines.make(calls, math.inf)), "one was not taken"
+    with closing(Lines(channel)) as line:
+        line.prepare(len(calls))
+        assert all(isinstance(outcome, str) for outcome in line.make(calls, math.inf)), "one was not taken"
 
 
 def _worker(folder: Path, gateway: Gateway, heap: int) -> None:

@@ -23,11 +23,11 @@ class Providers(NamedTuple):
 
 
 @contextmanager
-def elsewhere() -> Iterator[Providers]:
-    """Both, until the end of the block."""
+def elsewhere(pause: float = 0) -> Iterator[Providers]:
+    """Both, until the end of the block; the gateway takes `pause` seconds for each call."""
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
-    process = spawn.Process(target=_serve, args=(there,), daemon=True)
+    process = spawn.Process(target=_serve, args=(there, pause), daemon=True)
     process.start()
     try:
         yield here.recv()
@@ -37,8 +37,9 @@ def elsewhere() -> Iterator[Providers]:
         process.join(10)
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, pause: float) -> None:
     logging.disable()
     with Gateway() as gateway, Catcher() as catcher:
+        gateway.pause = pause
         pipe.send(Providers(gateway.url, catcher.port))
         pipe.poll(None)

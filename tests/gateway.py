@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class Gateway:
     """Use it as a context manager; `url` is what SMS_URL takes.
 
     `accepted` holds for each key (a message's id) when it was taken, by the clock of this process; `calls` how often
-    it was brought. `reply`, where a test sets it, gives for (key, text) the status of the answer, or DROPPED.
+    it was brought. `reply`, where a test sets it, gives for (key, text) the status of the answer, or DROPPED. Each call
+    takes `pause` seconds, however many there are at a time.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Gateway:
         self.calls: Counter[str] = Counter()
         self.reply: Callable[[str, str], int] = lambda key, text: TAKEN
         self.retry_after = ""
+        self.pause = 0.0
         self._arrived = Condition()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -78,6 +80,7 @@ def _handler(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             key = self.headers["Idempotency-Key"]
+            Event().wait(gateway.pause)
             status = gateway.take(key, body["to"], body["text"])
             if status == DROPPED:
                 self.close_connection = True

@@ -95,7 +95,6 @@ def test_levelling(quick: dict[str, str]) -> None:
 
 def test_messages(quick: dict[str, str]) -> None:
     told = quick["messages"]
-    beside = ["the claim loop alone", "the provider alone"]
-    expected = [f"{name} beside {limit}" for name in ("HTTP", "SMTP") for limit in beside]
-    assert headings(told) == [*expected, "worker beside empty Celery tasks"]
+    providers = [f"{name} beside the provider alone" for name in ("HTTP", "HTTP 20 ms a call", "SMTP")]
+    assert headings(told) == ["no calls beside the claim loop alone", *providers, "worker beside empty Celery tasks"]
     assert "200 due at once: worker " in told.splitlines()[-1]
