@@ -11,7 +11,7 @@ from django.db.models import Q
 from accounts import clock
 from accounts.ids import uuid7
 from accounts.models import Channel, Organization, Patient, Site, User, default_channels
-from sessions.models import Session
+from sessions.models import AdverseEvent, Session, VitalSigns
 
 
 class AlertLevel(models.TextChoices):
@@ -34,9 +34,9 @@ class AlertStatus(models.TextChoices):
 class Alert(models.Model):
     """A red flag or a task for a clinician. `owner` is the clinician on call until somebody acknowledges it.
 
-    Raised by the answers to `follow_up`, or by `message` that could not be said. While it is open it is passed on at
-    `escalate_at`, one `step` further each time. `act_by` is when a person must have acted. Closed by a person alone,
-    with what was done; the database takes no other end.
+    Raised by the answers to `follow_up`, by a `reading` of vital signs, by an `adverse_event`, or by a `message` that
+    could not be said. While it is open it is passed on at `escalate_at`, one `step` further each time. `act_by` is when
+    a person must have acted. Closed by a person alone, with what was done; the database takes no other end.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -48,6 +48,8 @@ class Alert(models.Model):
     message = models.ForeignKey(
         "notifications.Message", on_delete=models.PROTECT, related_name="alerts", null=True, blank=True
     )
+    reading = models.ForeignKey(VitalSigns, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    adverse_event = models.ForeignKey(AdverseEvent, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     kind = models.CharField(max_length=40)
     level = models.CharField(max_length=10, choices=AlertLevel)
     status = models.CharField(max_length=15, choices=AlertStatus, default=AlertStatus.OPEN)
@@ -65,8 +67,14 @@ class Alert(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["follow_up", "kind"], name="alert_once"),
             models.UniqueConstraint(fields=["message", "kind"], name="alert_of_message_once"),
+            models.UniqueConstraint(fields=["reading", "kind"], name="alert_of_reading_once"),
+            models.UniqueConstraint(fields=["adverse_event", "kind"], name="alert_of_adverse_event_once"),
             models.CheckConstraint(
-                condition=Q(follow_up__isnull=False) | Q(message__isnull=False), name="alert_has_a_cause"
+                condition=Q(follow_up__isnull=False)
+                | Q(message__isnull=False)
+                | Q(reading__isnull=False)
+                | Q(adverse_event__isnull=False),
+                name="alert_has_a_cause",
             ),
             models.CheckConstraint(
                 condition=Q(status="open", acknowledged_at__isnull=True, closed_at__isnull=True)

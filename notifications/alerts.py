@@ -8,25 +8,29 @@ everybody who treats there, again and again. Nothing but a person ends it.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import clock
 from accounts.refusals import Conflict
 from notifications import on_call, red_flags
 from notifications.models import Alert, AlertLevel, AlertStatus, FlagRule, FollowUp, Message
-from sessions.models import Series, SeriesStatus
+from sessions.models import TO_COME, AdverseEvent, Series, SeriesStatus, VitalSigns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
 
     from accounts.models import User
+    from sessions.models import Session
 
 BATCH = 100
+# For so long something that nobody was told of, while no worker ran, is still told.
+TOLD_FOR_HOURS = 24
 # A task that may wait a day wakes nobody at night: it stands on the list, and is told only once it has waited too long.
 TOLD_AT_ONCE = (AlertLevel.HIGH, AlertLevel.URGENT, AlertLevel.EMERGENCY)
 URGENT = (AlertLevel.URGENT, AlertLevel.EMERGENCY)
@@ -47,17 +51,21 @@ def raise_for_answers(follow_up: FollowUp, now: datetime) -> list[Alert]:
 
     So no answer is kept without its alerts, and no alert without the message that tells of it.
     """
-    assert follow_up.answers is not None
-    assert follow_up.score is not None
-    answered = red_flags.Answered(
-        follow_up.instrument, follow_up.answers, follow_up.score, follow_up.hours_after, _score_before(follow_up)
-    )
     in_force = rules_in_force(follow_up.session.site.organization_id)
-    met = red_flags.raised(answered, list(in_force.values()))
+    met = red_flags.raised(answered(follow_up), list(in_force.values()))
     for rule in met:
         if rule.holds_series:
             _hold(follow_up.session.series_id)
-    return _raise(met, now, follow_up=follow_up)
+    return _raise(met, follow_up.session, now, follow_up=follow_up)
+
+
+def answered(follow_up: FollowUp) -> red_flags.Answered:
+    """The stored answers, as rules judge them."""
+    assert follow_up.answers is not None
+    assert follow_up.score is not None
+    return red_flags.Answered(
+        follow_up.instrument, follow_up.answers, follow_up.score, follow_up.hours_after, _score_before(follow_up)
+    )
 
 
 def _score_before(follow_up: FollowUp) -> Decimal | None:
@@ -72,14 +80,60 @@ def _score_before(follow_up: FollowUp) -> Decimal | None:
 def raise_about(message: Message, kind: str, now: datetime | None = None) -> list[Alert]:
     """Raise the task for what became of a message, by the rule of that kind."""
     rule = rules_in_force(message.visit.site.organization_id)[kind]
-    return _raise([rule], now or clock.now(), message=message)
+    return _raise([rule], message.visit, now or clock.now(), message=message)
 
 
-def _raise(
-    rules: Iterable[red_flags.Rule], now: datetime, follow_up: FollowUp | None = None, message: Message | None = None
-) -> list[Alert]:
+def raise_for_visits(sessions: Sequence[Session], now: datetime) -> list[Alert]:
+    """Raise what was read and what went ill at these sessions calls for, with their rows locked.
+
+    The database has each of them looked at by the next tick. While an alert of the
+    same kind is open or owned, its owner knows, and no second one is raised; what is a day old is told no more.
+    """
+    begun = {session.id: session for session in sessions if session.status not in TO_COME}
+    rules, made = _Rules(), []
+    for cause, row, at in _at_visits(begun, now - timedelta(hours=TOLD_FOR_HOURS)) if begun else ():
+        session = begun[row.session_id]
+        met = _unknown(rules.met(session, row), session, at)
+        made += _raise(met, session, now, **{cause: row}) if met else []
+    return made
+
+
+def _at_visits(ids: Collection[UUID], since: datetime) -> Iterator[tuple[str, VitalSigns | AdverseEvent, datetime]]:
+    """What was read and what went ill at these sessions since then, each as the cause of an alert, oldest first."""
+    for reading in VitalSigns.objects.filter(session__in=ids, recorded_at__gt=since).order_by("recorded_at", "id"):
+        yield "reading", reading, reading.recorded_at
+    for event in AdverseEvent.objects.filter(session__in=ids, reported_at__gt=since).order_by("reported_at", "id"):
+        yield "adverse_event", event, event.reported_at
+
+
+class _Rules:
+    """The rules in force, read once for each organization."""
+
+    def __init__(self) -> None:
+        self._read: dict[UUID, list[red_flags.Rule]] = {}
+
+    def met(self, session: Session, row: VitalSigns | AdverseEvent) -> tuple[red_flags.Rule, ...]:
+        """Those that a reading or an adverse event at the session meets."""
+        organization = session.site.organization_id
+        if organization not in self._read:
+            self._read[organization] = list(rules_in_force(organization).values())
+        in_force = self._read[organization]
+        if isinstance(row, AdverseEvent):
+            return red_flags.raised_by_grade(row.grade, in_force)
+        return red_flags.raised_by_reading(vars(row), in_force)
+
+
+def _unknown(met: Collection[red_flags.Rule], session: Session, at: datetime) -> list[red_flags.Rule]:
+    """Those of the rules met by something written down at `at` of which no alert tells yet."""
+    if not met:
+        return []
+    told = Alert.objects.filter(session=session, kind__in=[rule.kind for rule in met])
+    known = set(told.filter(Q(closed_at=None) | Q(closed_at__gte=at)).values_list("kind", flat=True))
+    return [rule for rule in met if rule.kind not in known]
+
+
+def _raise(rules: Iterable[red_flags.Rule], session: Session, now: datetime, **cause: Any) -> list[Alert]:
     """Write one open alert for each rule, with whoever is on call as its owner, and what tells of it."""
-    session = follow_up.session if follow_up else cast("Message", message).visit
     owner = on_call.on_call(session.site, now)
     made = []
     for rule in rules:
@@ -92,7 +146,7 @@ def _raise(
             "act_by": now + timedelta(minutes=rule.act_minutes),
             "escalate_at": now + timedelta(minutes=rule.escalate_minutes),
         }
-        alert, new = Alert.objects.get_or_create(follow_up=follow_up, message=message, kind=rule.kind, defaults=values)
+        alert, new = Alert.objects.get_or_create(**cause, kind=rule.kind, defaults=values)
         if new:
             made.append(alert)
             if alert.level in TOLD_AT_ONCE:

@@ -109,27 +109,6 @@ class Scored:
     criteria: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A red flag for a clinician. `detail` names the items that raised it, "" where the score did."""
-
-    kind: str
-    level: Literal["urgent", "high"]
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FlagRule:
-    """Raises a flag where one of `items`, or the score where `items` is empty, is `at_least` so much."""
-
-    instrument: str
-    kind: str
-    level: Literal["urgent", "high"]
-    at_least: int
-    source: str
-    items: tuple[str, ...] = ()
-
-
 class InstrumentError(ValueError):
     """Answers that cannot be taken. `problems` are at least one fault, each with a pointer below `/answers`."""
 
@@ -170,28 +149,6 @@ INSTRUMENTS: Mapping[str, Instrument] = _load(Path(__file__).with_name("instrume
 
 # Changes that mean something in either direction; a response or a remission is one way only.
 WORSENS = frozenset({"clinically_meaningful", "minimal"})
-
-FLAG_RULES: tuple[FlagRule, ...] = (
-    FlagRule(
-        "PHQ-9",
-        "suicide_item",
-        "urgent",
-        at_least=1,
-        # Any answer above "Not at all" goes with a higher risk; 0 clears nobody.
-        source="Simon 2013, appi.ps.201200587; Louzon 2016, appi.ps.201500149",
-        items=("phq9_9",),
-    ),
-    FlagRule("PHQ-9", "high_score", "high", at_least=20, source="the band severe of Kroenke 2001"),
-    FlagRule("NRS", "severe_pain", "high", at_least=8, source="clinic policy, to be reviewed by each clinic"),
-    FlagRule(
-        "side-effects",
-        "severe_side_effect",
-        "urgent",
-        at_least=3,
-        source="clinic policy, to be reviewed by each clinic",
-        items=tuple(item.id for item in INSTRUMENTS["side-effects"].items),
-    ),
-)
 
 
 def read_answers(code: str, answers: object, *, whole: bool = True) -> dict[str, int]:
@@ -249,7 +206,8 @@ def score(code: str, answers: Mapping[str, int]) -> Scored:
     published, so it is the highest item, and its word is the band; a sum would set many mild effects above one severe.
     """
     instrument = INSTRUMENTS[code]
-    values = [answers[item.id] for item in instrument.items if item.scored]
+    answered = (item for item in instrument.items if item.scored and (item.required or item.id in answers))
+    values = [answers[item.id] for item in answered]
     if instrument.rule == "mean":
         total = (Decimal(sum(values)) / len(values)).quantize(TENTH, rounding=ROUND_HALF_UP)
     else:
@@ -281,14 +239,3 @@ def changes(code: str, first: Decimal, now: Decimal) -> tuple[str, ...]:
 def _moved(rule: Change, by: Decimal, first: Decimal) -> bool:
     in_points = rule.points is not None and by >= rule.points
     return in_points or (rule.percent is not None and first > 0 and by * 100 >= rule.percent * first)
-
-
-def flags(code: str, answers: Mapping[str, int]) -> tuple[Flag, ...]:
-    """Red flags of `answers` (as `read_answers` returned them), by `FLAG_RULES`; most have none."""
-    total = score(code, answers).score
-    found = []
-    for rule in (rule for rule in FLAG_RULES if rule.instrument == code):
-        raised = [item for item in rule.items if answers[item] >= rule.at_least]
-        if raised or (not rule.items and total >= rule.at_least):
-            found.append(Flag(rule.kind, rule.level, ", ".join(raised)))
-    return tuple(found)

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from notifications import alerts
 from notifications.facts import SAID, History, facts_of, histories, last_sessions, told_start, why_not
 from notifications.models import FollowUp, Message, MessageStatus
 from notifications.reminders import Due, due_messages
@@ -155,6 +156,7 @@ def _mend(ids: Sequence[UUID], now: datetime) -> None:
             continue
         _compare(session, dues, messages[session.id], asked, changes, now)
     changes.write()
+    alerts.raise_for_visits(sessions, now)
     marks = [(s.id, s.version, s.patient.version, s.series.row_version) for s in sessions]
     with connection.cursor() as cursor:
         cursor.execute(MARK, [list(column) for column in zip(*marks, strict=True)])

@@ -23,9 +23,11 @@ ANY = "any"
 class Rule:
     """One rule. Raised where one of `items` (or any, or by `score` the total or its rise) is `at_least` so much.
 
-    Only between `from_hours` and `to_hours` after the discharge where they are given, and not beside `unless`, which
-    says more. `act_minutes`: until when a person must have acted. `escalate_minutes`: after how long without
+    Or where a reading of `measure` during a visit is (with `below`, is less than that), or the `grade` of an adverse
+    event. Only between `from_hours` and `to_hours` after the discharge where they are given, and not beside `unless`,
+    which says more. `act_minutes`: until when a person must have acted. `escalate_minutes`: after how long without
     acknowledgement it is passed on. `holds_series`: nothing more is given before a prescriber has looked.
+    `page`: what the patient reads at once, `crisis` or `urgent`.
     """
 
     kind: str
@@ -37,6 +39,10 @@ class Rule:
     instruments: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     score: str = ""
+    page: str = ""
+    measure: str = ""
+    below: bool = False
+    grade: bool = False
     at_least: int = 0
     unless: str = ""
     from_hours: int | None = None
@@ -90,7 +96,26 @@ def changed(rule: Rule, level: str, at_least: int | None, act_minutes: int, esca
 
 def raised(answered: Answered, in_force: Sequence[Rule]) -> tuple[Rule, ...]:
     """The rules that these answers meet, in the order given."""
-    met = [rule for rule in in_force if answered.instrument in rule.instruments and _meets(rule, answered)]
+    asked = (rule for rule in in_force if answered.instrument in rule.instruments)
+    return _saying_most([rule for rule in asked if _meets(rule, answered)])
+
+
+def raised_by_reading(values: Mapping[str, float | None], in_force: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules that a reading of vital signs meets; `values` by measure, None where it was not taken."""
+    taken = [(rule, values.get(rule.measure)) for rule in in_force if rule.measure]
+    return _saying_most([rule for rule, value in taken if value is not None and _beyond(rule, value)])
+
+
+def _beyond(rule: Rule, value: float) -> bool:
+    return value < rule.at_least if rule.below else value >= rule.at_least
+
+
+def raised_by_grade(grade: int, in_force: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules that an adverse event of this CTCAE grade meets."""
+    return tuple(rule for rule in in_force if rule.grade and grade >= rule.at_least)
+
+
+def _saying_most(met: Sequence[Rule]) -> tuple[Rule, ...]:
     kinds = {rule.kind for rule in met}
     return tuple(rule for rule in met if rule.unless not in kinds)
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import clock
 from accounts.refusals import Invalid, Refusal
-from notifications import follow_ups, instruments, stopping
+from notifications import alerts, follow_ups, instruments, red_flags, stopping
 from web.navigation import first_page
 from web.pages import page
 from web.questions import questions, sent_answers
@@ -87,8 +87,9 @@ def _receive(request: HttpRequest, token: str) -> HttpResponse:
         follow_up = follow_ups.answer_follow_up(token, answers, clock.now(), version)
     except Invalid as refusal:
         return _ask(request, follow_ups.open_follow_up(token, clock.now()), answers, refusal)
-    raised = {flag.kind for flag in instruments.flags(follow_up.instrument, follow_up.answers or {})}
-    return asked_page(follow_up, request, "thanks", raised=raised)
+    # By the rules of the house: whatever an organization makes of them, whom to call in need is said.
+    raised = red_flags.raised(alerts.answered(follow_up), list(red_flags.rules().values()))
+    return asked_page(follow_up, request, "thanks", said={rule.page for rule in raised})
 
 
 def _ask(

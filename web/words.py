@@ -12,7 +12,21 @@ if TYPE_CHECKING:
 
 ALERTS: Final = {
     "suicide_item": _("A check-in answer needs a call today"),
+    "suicidal_now": _("Thoughts of suicide right now: call at once"),
+    "suicide_screen_positive": _("A safety screen is positive: call within the hour"),
+    "high_score": _("A depression score is severe"),
+    "score_risen": _("A depression score has risen much since the last check-in"),
+    "severe_pain": _("Severe pain was reported"),
+    "pain_risen": _("Pain has risen much since the last check-in"),
     "severe_side_effect": _("A severe side effect was reported"),
+    "still_dissociated": _("Dissociation has not gone hours after the visit"),
+    "grave_effect": _("Chest pain, trouble breathing or fainting was reported"),
+    "systolic_high": _("Blood pressure is dangerously high"),
+    "diastolic_high": _("The lower blood pressure value is dangerously high"),
+    "oxygen_low": _("Oxygen is dangerously low"),
+    "severe_event": _("A severe adverse event was reported"),
+    "no_answer": _("The first check-in was not answered: please call"),
+    "message_failed": _("A message could not be delivered: please tell the patient"),
 }
 
 # Refusals that patients meet, in their language; the others speak the API's English.

@@ -174,7 +174,7 @@ class FlagRuleSerializer(StrictModelSerializer):
 
     kind = fields.StrictChoice(choices=[(kind, kind) for kind in red_flags.rules()])
     level = fields.StrictChoice(choices=AlertLevel.choices)
-    at_least = fields.StrictInteger(min_value=1, max_value=100, allow_null=True, required=False)
+    at_least = fields.StrictInteger(min_value=1, max_value=300, allow_null=True, required=False)
     act_minutes = fields.StrictInteger(min_value=1, max_value=MOST_MINUTES)
     escalate_minutes = fields.StrictInteger(min_value=1, max_value=MOST_MINUTES)
     source = fields.TextField(max_length=500)  # type: ignore[assignment]
@@ -192,6 +192,9 @@ class RuleSerializer(StrictSerializer):
     instruments = serializers.ListField(child=serializers.CharField(), read_only=True)
     items = serializers.ListField(child=serializers.CharField(), read_only=True)
     score = serializers.CharField(read_only=True)
+    measure = serializers.CharField(read_only=True)
+    below = serializers.BooleanField(read_only=True)
+    grade = serializers.BooleanField(read_only=True)
     at_least = serializers.IntegerField(read_only=True)
     level = serializers.CharField(read_only=True)
     act_minutes = serializers.IntegerField(read_only=True)

@@ -177,6 +177,8 @@ class AlertSerializer(StrictModelSerializer):
             "session",
             "follow_up",
             "message",
+            "reading",
+            "adverse_event",
             "kind",
             "level",
             "status",

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import translation
 
 from accounts import clock
 from accounts.refusals import Conflict, Invalid, RuleBroken
@@ -16,12 +17,16 @@ from notifications import alerts, delivery, marking, missing, on_call, reconcile
 from notifications.follow_ups import answer_follow_up, new_link
 from notifications.models import Alert, FlagRule, FollowUp, Message, MessagePlan, OnCallShift, Pager, Roster
 from notifications.on_call import Shift
+from sessions.adverse_events import Report, report
 from sessions.models import Series
+from sessions.observation import record_vitals
 from tests.notifications.test_delivery import mail  # noqa: F401  (a fixture)
-from tests.notifications.visits import HOUR, book, discharge, protocol_with
+from tests.notifications.visits import HOUR, book, change, discharge, protocol_with
+from web import words
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from sessions.models import Session
     from tests.catcher import Catcher
     from tests.factories import Clinic
 
@@ -163,7 +168,16 @@ def test_the_series_of_other_flags_goes_on(clinic: Clinic) -> None:
         ("NRS", {"nrs_pain": 8}, 24, None, ["severe_pain"]),
         ("NRS", {"nrs_pain": 7}, 24, 4, ["pain_risen"]),
         ("NRS", {"nrs_pain": 7}, 24, 5, []),
+        ("PHQ-9", DARK | {"phq9_9": 3}, 168, None, ["suicide_item"]),
+        ("PHQ-9", dict.fromkeys(DARK, 3), 168, None, ["suicide_item", "high_score"]),
+        ("PHQ-9", {**dict.fromkeys(DARK, 3), "phq9_8": 1, "phq9_9": 0}, 168, 20, ["high_score"]),
+        ("PHQ-9", {**dict.fromkeys(DARK, 3), "phq9_8": 0, "phq9_7": 1, "phq9_9": 0}, 168, 19, []),
+        ("NRS", {"nrs_pain": 7}, 24, None, []),
         ("side-effects", {"nausea": 3}, 24, None, ["severe_side_effect"]),
+        ("side-effects", {"nausea": 2, "headache": 2, "chest_pain": 0}, 24, None, []),
+        ("side-effects", {"chest_pain": 1}, 24, None, ["grave_effect"]),
+        ("side-effects", {"breathing": 2}, 24, None, ["grave_effect"]),
+        ("side-effects", {"fainting": 3}, 24, None, ["severe_side_effect", "grave_effect"]),
         ("side-effects", {"dissociation": 1}, 4, None, ["still_dissociated"]),
         ("side-effects", {"dissociation": 1}, 3, None, []),
         ("side-effects", {"dissociation": 1}, 24, None, []),
@@ -178,6 +192,95 @@ def test_rules_by_the_table(
     total = Decimal(sum(answers.values()))
     answered = red_flags.Answered(instrument, answers, total, hours, None if before is None else Decimal(before))
     assert [rule.kind for rule in red_flags.raised(answered, list(red_flags.rules().values()))] == kinds
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        ({"systolic": 179, "diastolic": 109, "spo2": 90}, []),
+        ({"systolic": 180, "diastolic": 90, "spo2": 90}, ["systolic_high"]),
+        ({"systolic": 170, "diastolic": 110, "spo2": None}, ["diastolic_high"]),
+        ({"systolic": 200, "diastolic": 120, "spo2": 89}, ["systolic_high", "oxygen_low"]),
+        ({"heart_rate": 200}, []),
+    ],
+)
+def test_readings_by_the_table(values: dict[str, float | None], kinds: list[str]) -> None:
+    met = red_flags.raised_by_reading(values, list(red_flags.rules().values()))
+    assert [rule.kind for rule in met] == kinds
+    assert {rule.level for rule in met} <= {"emergency"}
+
+
+@pytest.mark.parametrize(("grade", "kinds"), [(2, []), (3, ["severe_event"]), (5, ["severe_event"])])
+def test_adverse_events_by_the_table(grade: int, kinds: list[str]) -> None:
+    met = red_flags.raised_by_grade(grade, list(red_flags.rules().values()))
+    assert [(rule.kind, rule.level) for rule in met] == [(kind, "high") for kind in kinds]
+
+
+def under_way(clinic: Clinic) -> Session:
+    """A session whose patient sits in the chair."""
+    now = clock.now()
+    session = book(clinic, now - HOUR, now - 9 * HOUR, protocol_with(clinic, [], []), clinic.patient)
+    return change(
+        change(session, status="arrived", arrived_at=now - HOUR), status="infusing", infusion_started_at=now - HOUR / 2
+    )
+
+
+def test_a_grave_reading_is_told_at_the_next_tick_once_while_somebody_knows(clinic: Clinic) -> None:
+    session, nurse, now = under_way(clinic), clinic.users["nurse"], clock.now()
+    reconcile.reconcile(now)
+    record_vitals(session, {"systolic": 185, "diastolic": 100, "spo2": 97}, nurse, clock.now())
+    reconcile.reconcile(clock.now())
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.level, alert.session, alert.status) == ("systolic_high", "emergency", session, "open")
+    assert alert.act_by == alert.created_at + 5 * MINUTE
+    assert Message.objects.filter(alert=alert, urgent=True, status="due").exists()
+    record_vitals(session, {"systolic": 190, "diastolic": 100, "spo2": 88}, nurse, clock.now())
+    reconcile.reconcile(clock.now())
+    reconcile.sweep(clock.now())
+    assert sorted(Alert.objects.values_list("kind", flat=True)) == ["oxygen_low", "systolic_high"]
+    alerts.close(alert.id, clinic.users["nurse"], "Given labetalol, 150 over 90 now.")
+    reconcile.sweep(clock.now())
+    assert Alert.objects.count() == 2, "what was known when it was closed is told no more"
+    record_vitals(session, {"systolic": 181, "diastolic": 100}, nurse, clock.now())
+    reconcile.reconcile(clock.now())
+    assert Alert.objects.filter(kind="systolic_high").count() == 2
+
+
+def test_a_severe_adverse_event_is_told_and_passed_on(clinic: Clinic) -> None:
+    session, now = under_way(clinic), clock.now()
+    for grade in (2, 3):
+        told_of = Report(grade, "syncope", now, "treated", "ongoing")
+        report(session, told_of, clinic.users["nurse"], clock.now())
+        reconcile.reconcile(clock.now())
+    alert = Alert.objects.get()
+    assert alert.adverse_event is not None
+    assert (alert.kind, alert.level, alert.adverse_event.grade) == ("severe_event", "high", 3)
+    assert alerts.escalate(now + 25 * HOUR) == 1
+    alert.refresh_from_db()
+    assert alert.step == 1
+
+
+def test_an_organizations_threshold_holds_for_readings(clinic: Clinic) -> None:
+    own = {"level": "urgent", "at_least": 94, "act_minutes": 5, "escalate_minutes": 5, "source": "our policy"}
+    FlagRule.objects.create(organization=clinic.organization, kind="oxygen_low", **own)
+    record_vitals(under_way(clinic), {"spo2": 93}, clinic.users["nurse"], clock.now())
+    reconcile.reconcile(clock.now())
+    assert (Alert.objects.get().kind, Alert.objects.get().level) == ("oxygen_low", "urgent")
+
+
+def test_what_went_ill_days_ago_is_told_no_more(clinic: Clinic) -> None:
+    session = under_way(clinic)
+    record_vitals(session, {"spo2": 80}, clinic.users["nurse"], clock.now())
+    reconcile.reconcile(clock.now() + 25 * HOUR)
+    assert not Alert.objects.exists()
+
+
+def test_every_kind_of_alert_has_words_for_people_in_both_languages() -> None:
+    assert set(words.ALERTS) == set(red_flags.rules())
+    english = {kind: words.alert_words(kind) for kind in words.ALERTS}
+    assert len(set(english.values())) == len(english)
+    with translation.override("es"):
+        assert all(words.alert_words(kind) != said for kind, said in english.items())
 
 
 def test_every_rule_has_a_source_and_a_clock() -> None:

@@ -12,15 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifications import follow_links
+from notifications import follow_links, red_flags
 from notifications.instruments import (
     FAULTS_AT_MOST,
-    FLAG_RULES,
     INSTRUMENTS,
-    Flag,
     InstrumentError,
     changes,
-    flags,
     read_answers,
     score,
 )
@@ -50,7 +47,7 @@ def test_the_forms_are_those_that_were_published() -> None:
     shape = {code: [len(item.options) for item in found.items] for code, found in INSTRUMENTS.items()}
     assert shape == {
         "PHQ-9": [4] * 10, "PHQ-2": [4] * 2, "GAD-7": [4] * 7, "PEG": [11] * 3, "NRS": [11], "PGIC": [7],
-        "PCL-5": [5] * 20, "ASQ": [2] * 5, "side-effects": [4] * 11,
+        "PCL-5": [5] * 20, "ASQ": [2] * 5, "side-effects": [4] * 14,
     }  # fmt: skip
     assert [item.id for item in INSTRUMENTS["PHQ-9"].items] == [*PHQ, "phq9_function"]
     assert [option.label for option in INSTRUMENTS["GAD-7"].items[0].options] == [
@@ -196,51 +193,24 @@ def test_nrs_is_the_answer_itself(value: int) -> None:
     assert (scored.score, scored.band) == (Decimal(value), "")
 
 
-@given(values=st.lists(st.integers(0, 3), min_size=11, max_size=11))
+@given(values=st.lists(st.integers(0, 3), min_size=14, max_size=14))
 def test_side_effects_are_as_bad_as_the_worst(values: list[int]) -> None:
     scored = score("side-effects", dict(zip(EFFECTS, values, strict=True)))
     assert scored.score == max(values)
     assert scored.band == ["none", "mild", "moderate", "severe"][max(values)]
 
 
-@pytest.mark.parametrize(
-    ("code", "answers", "expected"),
-    [
-        ("PHQ-9", {}, ()),
-        ("PHQ-9", {"phq9_9": 1}, (Flag("suicide_item", "urgent", "phq9_9"),)),
-        ("PHQ-9", {"phq9_9": 2}, (Flag("suicide_item", "urgent", "phq9_9"),)),
-        ("PHQ-9", {"phq9_9": 3}, (Flag("suicide_item", "urgent", "phq9_9"),)),
-        ("PHQ-9", {"phq9_function": 3}, ()),
-        ("PHQ-9", with_total(PHQ, 19), ()),
-        ("PHQ-9", with_total(PHQ, 20), (Flag("high_score", "high"),)),
-        (
-            "PHQ-9",
-            with_total(PHQ, 27),
-            (Flag("suicide_item", "urgent", "phq9_9"), Flag("high_score", "high")),
-        ),
-        ("GAD-7", with_total(GAD, 21), ()),
-        ("PEG", dict.fromkeys(PEG, 10), ()),
-        ("NRS", {"nrs_pain": 7}, ()),
-        ("NRS", {"nrs_pain": 8}, (Flag("severe_pain", "high"),)),
-        ("side-effects", dict.fromkeys(EFFECTS, 2), ()),
-        ("side-effects", {"headache": 3}, (Flag("severe_side_effect", "urgent", "headache"),)),
-        ("side-effects", {"nausea": 3, "iv_site": 3}, (Flag("severe_side_effect", "urgent", "nausea, iv_site"),)),
-    ],
-)
-def test_red_flags(code: str, answers: dict[str, int], expected: tuple[Flag, ...]) -> None:
-    assert flags(code, lowest(code) | answers) == expected
-
-
 @given(values=st.lists(st.integers(0, 3), min_size=9, max_size=9))
 def test_the_suicide_item_is_flagged_whatever_else_is_answered(values: list[int]) -> None:
-    kinds = [flag.kind for flag in flags("PHQ-9", dict(zip(PHQ, values, strict=True)))]
+    answered = red_flags.Answered("PHQ-9", dict(zip(PHQ, values, strict=True)), Decimal(sum(values)), 24)
+    kinds = [rule.kind for rule in red_flags.raised(answered, list(red_flags.rules().values()))]
     assert ("suicide_item" in kinds) == (values[8] > 0)
 
 
-def test_each_flag_rule_names_its_source_and_real_items() -> None:
-    for rule in FLAG_RULES:
-        assert rule.source
-        assert set(rule.items) <= {item.id for item in INSTRUMENTS[rule.instrument].items}
+def test_each_flag_rule_names_real_items() -> None:
+    for rule in red_flags.rules().values():
+        for code in rule.instruments:
+            assert set(rule.items) - {red_flags.ANY} <= {item.id for item in INSTRUMENTS[code].items}
 
 
 @pytest.mark.parametrize("code", INSTRUMENTS)
