@@ -105,24 +105,41 @@ def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds
 
 
 def site_days(sessions: int) -> tuple[Day, ...]:
-    """A site's days with so many sessions of 60 to 120 minutes on them, at most five a chair and day."""
+    """A site's days with so many sessions of 60 to 120 minutes on them, at most five a chair and day.
+
+    No rule is broken: a session that finds no room in its chair's day or no nurse is left out.
+    """
     luck = random.Random(1)
-    taken: list[list[Taken]] = [[] for _ in range(DAYS)]
+    rows: list[list[_Row]] = [[] for _ in range(DAYS)]
     ends: dict[tuple[int, int], int] = {}
     for number in range(sessions):
         day, chair = number % DAYS, number // DAYS % CHAIRS
         start = ends.get((day, chair), 96) + luck.choice((0, 3, 6))
         length = luck.choice((12, 18, 24))
         if start + length <= 216:
-            taken[day].append(_taken(f"{number}", start, length, chair))
+            rows[day].append((start, start + length, chair))
             ends[day, chair] = start + length
-    return tuple(_day(MONDAY + timedelta(days=number), tuple(there)) for number, there in enumerate(taken))
+    return tuple(_day(MONDAY + timedelta(days=number), _nursed(there)) for number, there in enumerate(rows))
 
 
-def _taken(name: str, start: int, length: int, chair: int) -> Taken:
-    nurse, prescriber = f"nurse-{chair % NURSES:02}", f"prescriber-{chair % PRESCRIBERS:02}"
-    until = start + length
-    return Taken(name, start, start + 3, until - 3, until, start + 3, 2, f"chair-{chair:02}", nurse, prescriber)
+_Row = tuple[int, int, int]  # start, end with turnover, chair
+
+
+def _nursed(rows: list[_Row]) -> tuple[Taken, ...]:
+    """The sessions of a day with a nurse for each, who starts one at a time and has at most four."""
+    given: list[list[_Row]] = [[] for _ in range(NURSES)]
+    taken = []
+    for row in sorted(rows):
+        start, until, chair = row
+        # She who has fewest just now, then she who had fewest: else some would start all, and others none.
+        there = [(sum(end - 3 > start for _, end, _ in mine), len(mine), n) for n, mine in enumerate(given)]
+        could = [one for one in there if one[0] < 4 and not any(begun > start - 3 for begun, _, _ in given[one[2]])]
+        if could:
+            nurse = min(could)[2]
+            given[nurse].append(row)
+            who = f"chair-{chair:02}", f"nurse-{nurse:02}", f"prescriber-{chair % PRESCRIBERS:02}"
+            taken.append(Taken(f"{chair:02}-{start:03}", start, start + 3, until - 3, until, start + 3, 2, *who))
+    return tuple(taken)
 
 
 def _day(on: date, taken: tuple[Taken, ...]) -> Day:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.exchange import make_room
 from scheduler.pools import Claim, Pool, Resource, Use
-from scheduler.slots import at_most
+from scheduler.slots import peak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,10 +86,13 @@ def lay_pool(day: Day, which: int, added: Sequence[Taken], fewest: bool = True) 
 
 def joined(day: Day, added: Sequence[Taken], laid: Sequence[dict[str, str]]) -> dict[str, Place]:
     """What the three pools say together, of every session that one of them speaks of."""
-    stood = {item.id: item for item in (*day.taken, *added)}
+    names = {name for pool in laid for name in pool}
+    # Mostly nobody moves: then it is not looked who does.
+    some = added if len(names) == len(added) else (*day.taken, *added)
+    stood = {item.id: item for item in some if item.id in names}
     return {
         name: Place(*(pool.get(name, before or "") for pool, before in zip(laid, _people(stood[name]), strict=True)))
-        for name in sorted({name for pool in laid for name in pool})
+        for name in sorted(names)
     }
 
 
@@ -99,6 +102,8 @@ def _people(item: Taken) -> tuple[str | None, str | None, str | None]:
 
 def lay(pool: Pool, waiting: Sequence[Claim], fewest: bool = True) -> dict[str, str] | None:
     """Who takes the waiting claims, and whom the claims that must change for them go to; None where nobody can."""
+    if len(waiting) == 1 and (name := _beside(pool, waiting[0])) is not None:
+        return {waiting[0].id: name}
     new = {claim.id for claim in waiting}
     for most in (0, *COUNTED, None) if fewest else (0, None):
         if most is None and len(waiting) == 1 and (laid := make_room(pool, waiting[0])) is not None:
@@ -110,6 +115,14 @@ def lay(pool: Pool, waiting: Sequence[Claim], fewest: bool = True) -> dict[str, 
         if not search.cut or (most == 0 and not all(map(pool.could_take, waiting))):
             return None
     return None
+
+
+def _beside(pool: Pool, claim: Claim) -> str | None:
+    """Who can take a new claim beside all that they have: whom it names, else whom it suits best; None where nobody."""
+    free = [one for one in pool.options(claim) if pool.full[one.id].takes(one, claim)]
+    if not free or any(one.id == claim.at for one in free):
+        return claim.at if free else None
+    return min((fit(one, pool.full[one.id], claim), one.id) for one in free)[1]
 
 
 _Waiting = tuple[Claim, list[Resource]]
@@ -207,11 +220,12 @@ class _Search:
             yield stands[0], self._out(claim, stands[0], state)
         free.sort(key=lambda one: (fit(one, state.full[one.id], claim), one.id))
         yield from ((one, []) for one in free)
-        others = [one for one in options if one not in free and one not in stands]
         if self.most == 0:
-            # Each of them would push somebody out.
-            self.cut = self.cut or bool(others)
+            # Each of the others would push somebody out.
+            self.cut = self.cut or len(options) > len(free) + len(stands)
             return
+        tried = {one.id for one in (*stands, *free)}
+        others = [one for one in options if one.id not in tried]
         pushing = [(one, self._out(claim, one, state)) for one in others]
         pushing.sort(
             key=lambda item: (sum(not self.pool.has_another(one) for one in item[1]), len(item[1]), item[0].id)
@@ -231,12 +245,9 @@ def _key(use: Use) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 
 def fit(resource: Resource, use: Use, claim: Claim) -> tuple[int, int]:
     """How well a free resource suits a claim, less is better: the peak beside it, then the slots idle around it."""
-    peak = 0
-    while resource.capacity > 1 and at_most(use.count, peak, claim.during) != claim.during:
-        peak += 1
     if resource.capacity > 1:
-        return peak, 0
+        return peak(use.count, claim.during), 0
     idle = resource.free & ~use.busy & ~claim.during
     first, end = (claim.during & -claim.during).bit_length() - 1, claim.during.bit_length()
     below, above = ~idle & ((1 << first) - 1), ~idle >> end
-    return peak, first - below.bit_length() + (above & -above).bit_length() - 1
+    return 0, first - below.bit_length() + (above & -above).bit_length() - 1

@@ -84,8 +84,11 @@ def timely(day: Day, need: Need) -> int:
 
 def starts(day: Day, need: Need) -> int:
     """A set of slots that holds every start for which `place` finds a Placement, and few others: sums, not layings."""
-    load = day.load
-    return timely(day, need) & load.chair_starts(need) & load.nurse_starts(need) & load.prescriber_starts(need)
+    found = timely(day, need)
+    # Where one says no, what the next have is not worked out.
+    for allowed in (day.load.chair_starts, day.load.nurse_starts, day.load.prescriber_starts):
+        found = found and found & allowed(need)
+    return found
 
 
 def ranked(day: Day, need: Need, within: int) -> list[tuple[int, int, int]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scheduler.pools import Claim, Pool, Resource
 from scheduler.slots import grid_marks, less, mask, runs, soon_after, soon_before, total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from scheduler.facts import Day, Need, Seat, StaffFacts, Taken
 
@@ -29,8 +29,9 @@ class Load:
         self.open, self.taken = day.open & self.all, day.taken
         self.doctors_known = frozenset(each.id for each in day.prescribers)
         self._chairs, self._nurses, self._prescribers = day.chairs, day.nurses, day.prescribers
-        self.kept: dict[object, tuple[int, int]] = {}
+        self.kept: dict[object, tuple[int, int, int]] = {}
         self.sets: dict[object, int] = {}
+        self.edges: dict[Seat, tuple[int, int]] = {}
 
     @cached_property
     def seats(self) -> Pool:
@@ -54,22 +55,26 @@ class Load:
 
     def seat(self, item: Taken) -> Claim:
         """What a session claims of the chairs."""
-        during = mask(item.start, item.turnover_end, self.slots)
-        return Claim(item.id, during, 0, 0, item.chair, item.seat, self._pinned(item))
+        during, pinned = self._between(item, item.start, item.turnover_end)
+        return Claim(item.id, during, 0, 0, item.chair, item.seat, pinned)
 
     def carer(self, item: Taken) -> Claim:
         """What a session claims of the nurses."""
-        during = mask(item.start, item.end, self.slots)
+        during, pinned = self._between(item, item.start, item.end)
         hands = mask(item.start, item.hands_on_until, self.slots)
-        return Claim(item.id, during, hands, item.acuity, item.nurse, self.nurse_asked(item), self._pinned(item))
+        asked = item.provider and self.nurse_asked(item)
+        return Claim(item.id, during, hands, item.acuity, item.nurse, asked, pinned)
 
     def doctor(self, item: Taken) -> Claim:
         """What a session claims of the prescribers."""
-        during = mask(item.infuse_start, item.end, self.slots)
-        return Claim(item.id, during, 0, 0, item.prescriber, self.doctor_asked(item), self._pinned(item))
+        during, pinned = self._between(item, item.infuse_start, item.end)
+        return Claim(item.id, during, 0, 0, item.prescriber, item.provider and self.doctor_asked(item), pinned)
 
-    def _pinned(self, item: Taken) -> bool:
-        return item.pinned or item.start < 0 or item.turnover_end > self.slots
+    def _between(self, item: Taken, begin: int, end: int) -> tuple[int, bool]:
+        """The slots of the day from one to another, and whether the session is pinned."""
+        if item.start < 0 or item.turnover_end > self.slots:
+            return mask(begin, end, self.slots), True
+        return (1 << end) - (1 << begin), item.pinned
 
     def nurse_asked(self, item: Taken | Need) -> str | None:
         """The nurse wished for; somebody unknown counts as one."""
@@ -79,13 +84,18 @@ class Load:
         """The prescriber wished for."""
         return item.provider if item.provider in self.doctors_known else None
 
-    def lanes(self, key: object, build: Callable[[], list[int]]) -> tuple[int, int]:
-        """Sets of slots side by side and how many they are; built once a key."""
+    def lanes(self, key: object, build: Callable[[], Iterable[tuple[int, int]]]) -> tuple[int, int, int]:
+        """Pairs of sets of slots, the first ones side by side and the second ones too, and how many; built once a key.
+
+        Whoever is like somebody else in both needs no lane of their own.
+        """
         found = self.kept.get(key)
         if found is None:
-            sets = build()
-            packed = b"".join(slots.to_bytes(self.lane_bytes, "little") for slots in sets)
-            found = (int.from_bytes(packed, "little"), len(sets))
+            pairs = dict.fromkeys(build())
+            one, two = (
+                b"".join(pair[which].to_bytes(self.lane_bytes, "little") for pair in pairs) for which in range(2)
+            )
+            found = (int.from_bytes(one, "little"), int.from_bytes(two, "little"), len(pairs))
             keep(self.kept, key, found)
         return found
 
@@ -109,9 +119,9 @@ class Load:
     def chair_starts(self, need: Need) -> int:
         """Starts that chairs may allow: the sums leave room, and some fitting chair is free of what cannot move."""
         seat = need.seat
-        fixed, number = self.lanes(
-            ("seats", seat),
-            lambda: [chair.free & ~self.seats.firm[chair.id].busy for chair in self.seats.fitting(seat)],
+        pool = self.seats
+        fixed, _, number = self.lanes(
+            ("seats", seat), lambda: [(each.free & ~pool.firm[each.id].busy, 0) for each in pool.fitting(seat)]
         )
         room = self.once(("seats", seat), lambda: self._room_to_sit(seat))
         return runs(room, need.sitting) & self.any_lane(runs(fixed, need.sitting), number)
@@ -119,7 +129,7 @@ class Load:
     def _room_to_sit(self, seat: Seat) -> int:
         """Each set of chairs that some session is bound to, and that holds all of this one's, needs one chair more."""
         mine, room = set(self.seats.fitting(seat)), self.seats.has_room(0)
-        for asked in {seat, *(item.seat for item in self.taken)}:
+        for asked in {seat, *self.seats.asked}:
             chairs = self.seats.fitting(asked)
             if mine.issubset(chairs) and len(chairs) < len(self.seats.resources):
                 room &= self.seats.has_room_among(asked)
@@ -128,12 +138,12 @@ class Load:
     def nurse_starts(self, need: Need) -> int:
         """Starts that nurses may allow."""
         asked, pool = self.nurse_asked(need), self.carers
-        fixed, number = self.lanes(
+        fixed, hands, number = self.lanes(
             ("nurses", asked, need.acuity),
-            lambda: [pool.firm[each.id].room(each, need.acuity, each.free) for each in pool.fitting(asked)],
-        )
-        hands, _ = self.lanes(
-            ("hands", asked), lambda: [self.all & ~pool.firm[each.id].hands for each in pool.fitting(asked)]
+            lambda: (
+                (pool.firm[each.id].room(each, need.acuity, each.free), self.all & ~pool.firm[each.id].hands)
+                for each in pool.fitting(asked)
+            ),
         )
         one = self.any_lane(runs(fixed, need.stay) & runs(hands, need.hands_on), number)
         room = self.once(("nurses", need.acuity), lambda: pool.has_room(need.acuity))
@@ -142,9 +152,9 @@ class Load:
     def prescriber_starts(self, need: Need) -> int:
         """Starts that prescribers may allow, who are there from the start of infuse to the end of recover."""
         asked, pool, length = self.doctor_asked(need), self.doctors, need.stay - need.prepare
-        fixed, number = self.lanes(
+        fixed, _, number = self.lanes(
             ("prescribers", asked),
-            lambda: [pool.firm[each.id].room(each, 0, each.free) for each in pool.fitting(asked)],
+            lambda: ((pool.firm[each.id].room(each, 0, each.free), 0) for each in pool.fitting(asked)),
         )
         room = self.once("prescribers", lambda: pool.has_room(0))
         return (self.any_lane(runs(fixed, length), number) & runs(room, length)) >> need.prepare
@@ -171,25 +181,29 @@ class Load:
 
     def _edges(self, seat: Seat) -> tuple[int, int]:
         """Where opening hours and sessions that could share a chair begin a free time, and where they end one."""
-        found = self.kept.get(("edges", seat))
+        found = self.edges.get(seat)
         if found is None:
-            mine = set(self.seats.fitting(seat))
-            sharing = {asked: not mine.isdisjoint(self.seats.fitting(asked)) for asked in {t.seat for t in self.taken}}
+            mine = self.seats.fitting_ids(seat)
+            apart = {asked for asked in self.seats.asked if mine.isdisjoint(self.seats.fitting_ids(asked))}
+            sharing = [item for item in self.taken if item.seat not in apart] if apart else self.taken
             ends, begins = self.open & ~(self.open << 1), ~self.open & (self.open << 1)
-            for item in self.taken:
-                if sharing[item.seat]:
-                    ends |= 1 << item.turnover_end if 0 <= item.turnover_end < self.slots else 0
-                    begins |= 1 << item.start if 0 <= item.start < self.slots else 0
+            ends |= self._each({item.turnover_end for item in sharing})
+            begins |= self._each({item.start for item in sharing})
             found = (ends, begins)
-            keep(self.kept, ("edges", seat), found)
+            keep(self.edges, seat, found)
         return found
 
+    def _each(self, slots: set[int]) -> int:
+        """Those of the slots that are the day's, as a set of slots."""
+        return sum(1 << slot for slot in slots if 0 <= slot < self.slots)
 
-def _seat_fits(chair: Resource, asks: Hashable) -> bool:
-    return cast("Seat", asks).fits(*cast("tuple[str, frozenset[str]]", chair.alike))
+
+def _seat_fits(chair: Resource, asks: Any) -> bool:
+    seat: Seat = asks
+    return seat.fits(*chair.alike)
 
 
-def _person_fits(person: Resource, asks: Hashable) -> bool:
+def _person_fits(person: Resource, asks: Any) -> bool:
     return asks in (None, person.id)
 
 

@@ -7,9 +7,9 @@ one), perhaps so many points, and one pair of hands. Starts being given, no rule
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scheduler.slots import add, at_most, total
+from scheduler.slots import add, at_most, peak, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -22,7 +22,7 @@ class Resource(NamedTuple):
     free: int
     capacity: int
     max_points: int | None
-    alike: Hashable
+    alike: Any
 
 
 class Claim(NamedTuple):
@@ -41,32 +41,38 @@ class Claim(NamedTuple):
 
 
 class Use:
-    """What is taken of one resource: sessions and points in each slot as planes, and the hands-on slots."""
+    """What is taken of one resource: sessions and points in each slot as planes, and the hands-on slots.
 
-    __slots__ = ("busy", "count", "hands", "points")
+    `twice` holds the slots in which more than one session asks for its hands.
+    """
 
-    def __init__(self, count: list[int], points: list[int], hands: int, busy: int) -> None:
-        self.count, self.points, self.hands, self.busy = count, points, hands, busy
+    __slots__ = ("busy", "count", "hands", "points", "twice")
+
+    def __init__(self, besides: Use | None = None) -> None:
+        self.count: list[int] = list(besides.count) if besides else []
+        self.points: list[int] = list(besides.points) if besides else []
+        self.hands = besides.hands if besides else 0
+        self.busy = besides.busy if besides else 0
+        self.twice = besides.twice if besides else 0
 
     @classmethod
     def of(cls, claims: Iterable[Claim], besides: Use | None = None) -> Use:
         """What these claims take together, and what is taken besides."""
-        use = cls([], [], 0, 0)
-        if besides is not None:
-            use = cls(list(besides.count), list(besides.points), besides.hands, besides.busy)
-        for claim in claims:
-            use.take(claim)
+        use = cls(besides)
+        count, points, hands, busy, twice = use.count, use.points, use.hands, use.busy, use.twice
+        for _, during, held, weight, _, _, _ in claims:
+            # Mostly nobody else is there: asked for every session of a day, so without a call.
+            if count and not during & busy:
+                count[0] |= during
+            else:
+                add(count, 1, during)
+            if weight:
+                add(points, weight, during)
+            twice |= hands & held
+            hands |= held
+            busy |= during
+        use.hands, use.busy, use.twice = hands, busy, twice
         return use
-
-    def take(self, claim: Claim) -> None:
-        """Count one more claim."""
-        if self.count and not claim.during & self.busy:
-            self.count[0] |= claim.during
-        else:
-            add(self.count, 1, claim.during)
-        add(self.points, claim.points, claim.during)
-        self.hands |= claim.hands
-        self.busy |= claim.during
 
     def plus(self, claim: Claim) -> Use:
         """The same and one more claim."""
@@ -84,12 +90,16 @@ class Use:
 
     def takes(self, resource: Resource, claim: Claim) -> bool:
         """Whether one more claim fits."""
-        if resource.capacity == 1 and claim.during & self.busy:
+        _, during, hands, points, _, _, _ = claim
+        _, _, capacity, limit, _ = resource
+        if not during & self.busy:
+            return capacity > 0 and (limit is None or points <= limit)
+        if capacity == 1 or hands & self.hands or peak(self.count, during) >= capacity:
             return False
-        return not claim.hands & self.hands and self.room(resource, claim.points, claim.during) == claim.during
+        return limit is None or points + peak(self.points, during) <= limit
 
 
-NOTHING = Use([], [], 0, 0)
+NOTHING = Use()
 NOBODY: frozenset[str] = frozenset()
 
 
@@ -112,20 +122,35 @@ class Pool:
         self.everywhere, self.fits = everywhere, fits
         self.claims: dict[str, list[Claim]] = {name: [] for name in self.resources}
         self.nowhere: list[Claim] = []
-        for claim in claims:
-            self.claims.get(claim.at or "", self.nowhere).append(claim)
         self._fitting: dict[Hashable, tuple[Resource, ...]] = {}
         self._fitting_ids: dict[Hashable, frozenset[str]] = {}
+        self.asked, self.any_pinned = self._sort(claims)
+        self.picky = {asks for asks in self.asked if len(self.fitting_ids(asks)) < len(self.resources)}
         self.full = {name: Use.of(claims) if claims else NOTHING for name, claims in self.claims.items()}
         self.astray = {name: _astray(self, name) if some else NOBODY for name, some in self.claims.items()}
+        self.any_astray = any(self.astray.values())
         self._options: dict[tuple[int, Hashable], tuple[Resource, ...]] = {}
         self._elsewhere: dict[str, bool] = {}
+
+    def _sort(self, claims: Iterable[Claim]) -> tuple[set[Hashable], bool]:
+        """Put each claim where it stands; what any of them asks for, and whether one is pinned."""
+        standing: dict[str | None, list[Claim]] = {**self.claims}
+        any_pinned, asked, last = False, set(), object()
+        for claim in claims:
+            _, _, _, _, at, asks, pinned = claim
+            standing.get(at, self.nowhere).append(claim)
+            any_pinned = any_pinned or pinned
+            if asks is not last:
+                asked.add(asks)
+                last = asks
+        return asked, any_pinned
 
     def fitting(self, asks: Hashable) -> tuple[Resource, ...]:
         """The resources that a claim may have by what it asks for, lowest id first."""
         found = self._fitting.get(asks)
         if found is None:
-            found = tuple(each for each in self.resources.values() if self.fits(each, asks))
+            everybody = self.resources.values()
+            found = tuple(everybody if asks is None else (each for each in everybody if self.fits(each, asks)))
             self._fitting[asks] = found
         return found
 
@@ -165,8 +190,7 @@ class Pool:
     @cached_property
     def firm(self) -> dict[str, Use]:
         """What of each resource no new laying can free."""
-        moving = self.movable
-        firm: dict[str, Use] = {}
+        moving, firm = self.movable, {}
         for name, claims in self.claims.items():
             if len(moving[name]) == len(claims):
                 firm[name] = NOTHING
@@ -179,12 +203,11 @@ class Pool:
     @cached_property
     def movable(self) -> dict[str, list[Claim]]:
         """The claims on each resource that may be laid anew."""
-        asked = {claim.asks for claims in self.claims.values() for claim in claims}
-        bound = {asks for asks in asked if len(self.fitting_ids(asks)) == 1}
+        bound = any(len(self.fitting_ids(asks)) == 1 for asks in self.asked)
         return {
-            name: [
-                one for one in claims if not one.pinned and one.asks not in bound and one.id not in self.astray[name]
-            ]
+            name: [one for one in claims if not self.is_firm(one)]
+            if bound or self.any_pinned or self.astray[name]
+            else claims
             for name, claims in self.claims.items()
         }
 
@@ -206,7 +229,7 @@ class Pool:
     @cached_property
     def crowd(self) -> tuple[list[int], list[int], list[int]]:
         """Sessions, points and hands taken in each slot, as planes; a resource that is not free counts as full."""
-        counted = [self._counted(name) if self.astray[name] else use for name, use in self.full.items()]
+        counted = [self._counted(name) if self.astray[name] else use for name, use in self.full.items() if use.count]
         # Whoever is away in the same slots is counted in one go: shifts are few, people many.
         away: dict[int, tuple[int, int, int]] = {}
         for each in self.resources.values():
@@ -217,7 +240,7 @@ class Pool:
         off_count, off_points, off_hands = (
             [_times(numbers[place], off) for off, numbers in away.items()] for place in range(3)
         )
-        count = [use.count for use in counted if use.count] if any(self.astray.values()) else [self._standing]
+        count = [use.count for use in counted if use.count] if self.any_astray else [self._standing]
         points = [use.points for use in counted if use.points]
         hands = [[use.hands] for use in counted if use.hands]
         return total(count + off_count), total(points + off_points), total(hands + off_hands)
@@ -274,22 +297,16 @@ class Pool:
 def _astray(pool: Pool, name: str) -> frozenset[str]:
     """Ids of the claims on a resource that may not stand there: unfit, not free, or too many at once."""
     resource, claims, use = pool.resources[name], pool.claims[name], pool.full[name]
-    wrong = use.busy & ~resource.free
-    if len(claims) > resource.capacity:
-        wrong |= ~at_most(use.count, resource.capacity, pool.everywhere)
-    if resource.max_points is not None:
-        wrong |= ~at_most(use.points, resource.max_points, pool.everywhere)
-    seen = twice = 0
-    for claim in claims:
-        twice |= seen & claim.hands
-        seen |= claim.hands
-    wanted = {claim.asks for claim in claims}
-    if not wrong & use.busy and not twice and all(name in pool.fitting_ids(asks) for asks in wanted):
+    capacity, limit = resource.capacity, resource.max_points
+    away, crowded = use.busy & ~resource.free, len(claims) > capacity and peak(use.count, use.busy) > capacity
+    heavy = limit is not None and peak(use.points, use.busy) > limit
+    unfit = {asks for asks in pool.picky if name not in pool.fitting_ids(asks)}
+    if not (away or crowded or heavy or use.twice or unfit):
         return NOBODY
+    wrong = away | (~at_most(use.count, capacity, use.busy) if crowded else 0)
+    wrong |= ~at_most(use.points, limit, use.busy) if heavy and limit is not None else 0
     return frozenset(
-        claim.id
-        for claim in claims
-        if claim.during & wrong or claim.hands & twice or name not in pool.fitting_ids(claim.asks)
+        claim.id for claim in claims if claim.during & wrong or claim.hands & use.twice or claim.asks in unfit
     )
 
 

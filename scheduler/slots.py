@@ -47,34 +47,54 @@ def grid_marks(wall: tuple[int, ...]) -> int:
 
 def add(planes: list[int], points: int, slots: int) -> None:
     """Add `points` in each of the slots; plane j holds bit j of every slot's sum (all slots added at once)."""
-    carry, place = 0, 0
-    while points or carry:
-        if place == len(planes):
-            planes.append(0)
-        plane, term = planes[place], slots if points & 1 else 0
-        planes[place] = plane ^ term ^ carry
-        carry = (plane & term) | (plane & carry) | (term & carry)
+    place = 0
+    while points:
+        carry, at = slots if points & 1 else 0, place
+        while carry:
+            while at >= len(planes):
+                planes.append(0)
+            plane = planes[at]
+            planes[at] = plane ^ carry
+            carry &= plane
+            at += 1
         points >>= 1
         place += 1
 
 
 def total(counts: Iterable[list[int]]) -> list[int]:
-    """The sum of several counts, each given as planes."""
-    summed: list[int] = []
+    """The sum of several counts, each given as planes: three planes of one weight become one and a carry."""
+    columns: list[list[int]] = []
     for planes in counts:
-        carry = 0
-        for place in range(max(len(planes), len(summed))):
-            if place == len(summed):
-                summed.append(0)
-            term = planes[place] if place < len(planes) else 0
-            if not term and not carry and place >= len(planes):
-                break
-            plane = summed[place]
-            summed[place] = plane ^ term ^ carry
-            carry = (plane & term) | (plane & carry) | (term & carry)
-        if carry:
-            summed.append(carry)
+        while len(columns) < len(planes):
+            columns.append([])
+        for column, plane in zip(columns, planes, strict=False):
+            column.append(plane)
+    summed: list[int] = []
+    while columns:
+        column, carries = columns.pop(0), []
+        while len(column) > 1:
+            one, two, three = column.pop(), column.pop(), column.pop() if column else 0
+            either = one ^ two
+            column.append(either ^ three)
+            carries.append((one & two) | (either & three))
+        if any(carries):
+            if columns:
+                columns[0] += carries
+            else:
+                columns.append(carries)
+        summed += column
     return summed
+
+
+def peak(planes: list[int], within: int) -> int:
+    """The highest sum in any of the slots; 0 where there are none."""
+    highest = 0
+    for place in range(len(planes) - 1, -1, -1):
+        higher = within & planes[place]
+        if higher:
+            highest |= 1 << place
+            within = higher
+    return highest
 
 
 def less(planes: list[int], others: list[int], everywhere: int) -> int:
