@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from scheduler.facts import Day
 
 PEOPLE = 3001
-# Session n: its day, its chair, and the place in the chair's day, two hours each.
+# Session n: its day, its chair, and the place in the chair's day, 115 minutes each. Every third chair begins at the same
+# time, so that a nurse starts one patient at a time.
 FILL = """
 INSERT INTO infusion_sessions_session (id, series_id, patient_id, site_id, phase, ordinal, sequence, status, start,
     hands_on_until, infuse_start, recover_start, "end", turnover_end, acuity, chair_id, nurse_id, prescriber_id,
@@ -48,9 +49,10 @@ INSERT INTO infusion_sessions_session (id, series_id, patient_id, site_id, phase
 SELECT uuidv7(), s.id, s.patient_id, s.site_id, 'induction', 1, 1 + %(from)s + n / %(people)s, 'booked', t,
     t + interval '15 min', t + interval '15 min', t + interval '75 min', t + interval '90 min',
     t + interval '105 min', 2, (%(chairs)s::uuid[])[n / %(days)s %% 50 + 1],
-    (%(nurses)s::uuid[])[n / %(days)s %% 24 + 1], (%(prescribers)s::uuid[])[n / %(days)s %% 6 + 1], '', '', '{}', 1
+    (%(nurses)s::uuid[])[n / %(days)s %% 50 / 3 + 1], (%(prescribers)s::uuid[])[n / %(days)s %% 6 + 1], '', '', '{}', 1
 FROM generate_series(0, %(sessions)s - 1) n CROSS JOIN LATERAL (
-    SELECT (%(first)s::date + n %% %(days)s + time '08:00' + n / %(days)s / 50 * interval '2 hours')
+    SELECT (%(first)s::date + n %% %(days)s + time '08:00' + n / %(days)s / 50 * interval '115 min'
+        + n / %(days)s %% 50 %% 3 * interval '15 min')
         AT TIME ZONE %(zone)s AS t) at
 JOIN (SELECT row_number() OVER (ORDER BY id) - 1 AS place, * FROM infusion_sessions_series WHERE site_id = %(site)s) s
   ON s.place = n %% %(people)s
