@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from scheduler.facts import Day
 
 PEOPLE = 3001
-# Session n: its day, its chair, and the place in the chair's day, 115 minutes each. Every third chair begins at the same
+# Session n: its day, its chair, and the place in its day, 115 minutes each. Every third chair begins at the same
 # time, so that a nurse starts one patient at a time.
 FILL = """
 INSERT INTO infusion_sessions_session (id, series_id, patient_id, site_id, phase, ordinal, sequence, status, start,

@@ -51,9 +51,9 @@ class Use:
     def __init__(self, besides: Use | None = None) -> None:
         self.count: list[int] = list(besides.count) if besides else []
         self.points: list[int] = list(besides.points) if besides else []
-        self.hands = besides.hands if besides else 0
-        self.busy = besides.busy if besides else 0
-        self.twice = besides.twice if besides else 0
+        self.hands: int = besides.hands if besides else 0
+        self.busy: int = besides.busy if besides else 0
+        self.twice: int = besides.twice if besides else 0
 
     @classmethod
     def of(cls, claims: Iterable[Claim], besides: Use | None = None) -> Use:
@@ -134,7 +134,7 @@ class Pool:
 
     def _sort(self, claims: Iterable[Claim]) -> tuple[set[Hashable], bool]:
         """Put each claim where it stands; what any of them asks for, and whether one is pinned."""
-        standing: dict[str | None, list[Claim]] = {**self.claims}
+        standing: dict[str | None, list[Claim]] = dict(self.claims.items())
         any_pinned, asked, last = False, set(), object()
         for claim in claims:
             _, _, _, _, at, asks, pinned = claim
