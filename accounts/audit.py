@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from django.db import connection, migrations
 
 from accounts import clock
+from accounts.prepared import change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,8 +50,7 @@ def record_reads(actor: UUID | None, record_type: str, rows: Iterable[tuple[UUID
     if not shown:
         return
     records, patients = [str(record) for record, _ in shown], [patient for _, patient in shown]
-    with connection.cursor() as cursor:
-        cursor.execute(READS, [clock.now(), actor, record_type, records, patients])
+    change(READS, [clock.now(), actor, record_type, records, patients])
 
 
 # A screen that stays open shows the same again and again: who saw whom is told once in a while.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 
-from accounts.models import Patient, Site
+from accounts.models import Patient, Sight, Site
 from accounts.rights import ADMIN, is_staff
 
 if TYPE_CHECKING:
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from accounts.models import User
+
+
+def sight_of(user: User) -> Sight:
+    """What decides over whom the person may see: as the request found it with the token, else asked for now."""
+    if user.sight is not None:
+        return user.sight
+    own = dict(Patient.objects.filter(user_id=user.id).values_list("id", "site_id"))
+    staffed = staffed_sites(user).values_list("id", flat=True)
+    return Sight(frozenset(staffed), frozenset(own), frozenset(own.values()))
 
 
 def staffed_sites(user: User) -> QuerySet[Site]:

@@ -89,4 +89,9 @@ def refuse_held(patient: UUID) -> None:
         Conflict: `patient_on_hold`.
     """
     if Series.objects.filter(patient=patient, status=SeriesStatus.ON_HOLD).exists():
-        raise Conflict("patient_on_hold", "A prescriber has to release this patient's series first.")
+        raise on_hold()
+
+
+def on_hold() -> Conflict:
+    """The refusal of a booking for a patient one of whose series waits for a prescriber."""
+    return Conflict("patient_on_hold", "A prescriber has to release this patient's series first.")

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
+from accounts.prepared import insert
 from accounts.refusals import Conflict, Forbidden, RuleBroken
 from accounts.rights import is_staff
 from scheduler import day as days
@@ -15,8 +16,8 @@ from scheduler import treatment
 from scheduler.models import Protocol
 from scheduler.walltime import local_date
 from sessions import events
-from sessions.adverse_events import refuse_held
-from sessions.as_planned import numbers_of, stands
+from sessions.adverse_events import on_hold
+from sessions.as_planned import numbers_of, open_plan
 from sessions.course import phases_of_series
 from sessions.door import as_conflict, check_constraints, lock_for_booking, lock_sessions_of
 from sessions.facts import INSTANTS, SLOT, site_days, zone_of
@@ -52,8 +53,9 @@ def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, no
 
 
 def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
-    lock_for_booking(patient.pk, plan.site_id, plan_dates(plan))
-    plan = _locked(plan)
+    dates = plan_dates(plan)
+    lock_for_booking(patient.pk, plan.site_id, dates)
+    plan, patient_on_hold, stands = open_plan(plan, dates, patient, user, now)
     check_plan_is_open(plan, user, now)
     if plan.series_id is not None:
         raise RuleBroken("plan_mismatch", "This plan is for the rest of a series that is booked already.")
@@ -67,28 +69,25 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
         raise Forbidden()
     order = None
     if not is_staff(user):
-        order = order_for(user, patient, protocol, len(plan.sessions), max(plan_dates(plan)))
-    refuse_held(patient.pk)
-    if stands(plan, plan_dates(plan), patient, user, now):
-        rows = [{**row, **wishes_of(plan)} for row in plan.sessions]
-    else:
-        rows = take_room(plan, patient, user, now)
-    series = Series.objects.create(
-        patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now
-    )
-    sessions = Session.objects.bulk_create([session_of(series, row) for row in rows])
-    events.record_many(sessions, "booked", user, now)
-    plan.booked_as, plan.held_by, plan.held_until = series, None, None
-    plan.save(update_fields=["booked_as", "held_by", "held_until"])
-    check_constraints()
+        order = order_for(user, patient, protocol, len(plan.sessions), max(dates))
+    if patient_on_hold:
+        raise on_hold()
+    rows = [{**row, **wishes_of(plan)} for row in plan.sessions] if stands else take_room(plan, patient, user, now)
+    series = Series(patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now)
+    return _write(plan, series, [session_of(series, row) for row in rows], user, now)
+
+
+BOOKED = "UPDATE infusion_sessions_plan SET booked_as_id = %s, held_by_id = NULL, held_until = NULL WHERE id = %s"
+
+
+def _write(plan: Plan, series: Series, sessions: list[Session], user: User, now: datetime) -> Series:
+    """Write the series, its sessions and their history, and that the plan is booked."""
+    history = [events.made(session, "booked", user, now) for session in sessions]
+    insert([[series], sessions, history], BOOKED, [series.pk, plan.pk])
+    if connection.savepoint_ids:
+        # Whoever began the transaction learns only here what the database forbids; else its commit tells.
+        check_constraints()
     return _whole(series, sessions)
-
-
-def _locked(plan: Plan) -> Plan:
-    """The plan as it is now, its row locked; its site and protocol are those that were read with it before."""
-    locked = Plan.objects.select_for_update().get(pk=plan.pk)
-    locked.site, locked.protocol = plan.site, plan.protocol
-    return locked
 
 
 def _whole(series: Series, sessions: list[Session]) -> Series:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, OperationalError, connection
 from django.db.models import Q
 
+from accounts.prepared import first_row
 from accounts.refusals import Conflict
 from scheduler.walltime import DAY, first_instant
 from sessions.models import TO_COME, Session
@@ -38,8 +39,7 @@ CLASHES = {
 
 def lock_for_booking(patient: UUID | None, site: UUID, dates: Iterable[date], sessions: Iterable[UUID] = ()) -> None:
     """Lock what a change of bookings at `site` on these site-local dates touches, in that order; one question."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT sessions_lock(%s, %s, %s, %s)", [patient, site, list(dates), list(sessions)])
+    first_row("SELECT sessions_lock(%s, %s, %s, %s)", [patient, site, list(dates), list(sessions)])
 
 
 def lock_days(site: UUID, dates: Iterable[date]) -> None:

@@ -52,6 +52,9 @@ def record(
 
 def record_many(sessions: Iterable[Session], kind: str, actor: User | None, at: datetime) -> None:
     """Write one event of this kind for each of several new sessions."""
-    SessionEvent.objects.bulk_create(
-        SessionEvent(session=session, kind=kind, actor=actor, at=at, after=standing(session)) for session in sessions
-    )
+    SessionEvent.objects.bulk_create(made(session, kind, actor, at) for session in sessions)
+
+
+def made(session: Session, kind: str, actor: User | None, at: datetime) -> SessionEvent:
+    """The event of this kind for a new session, not saved yet."""
+    return SessionEvent(session=session, kind=kind, actor=actor, at=at, after=standing(session))

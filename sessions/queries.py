@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import connection
 from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.http.rows import rows
-from accounts.prepared import first_row
-from accounts.queries import own_patient, sites_staffed_by
+from accounts.models import Patient, Site
+from accounts.prepared import columns, first_row, take
+from accounts.queries import own_patient, sight_of, sites_staffed_by
+from accounts.rights import is_staff
+from scheduler.models import Protocol
 from sessions.models import Disruption, EntryStatus, Offer, Order, Plan, Series, Session, WaitlistEntry
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from accounts.models import User
+
+
+OfSite = TypeVar("OfSite", Plan, Patient)
 
 
 def _own_or_staffed(user: User) -> Q:
@@ -44,6 +50,52 @@ def visible_session_row(user: User, wanted: UUID, columns: Sequence[str]) -> Any
     )
     found = first_row(statement, [wanted, list(user.sight.sites), list(user.sight.patient)])
     return None if found is None else SimpleNamespace(pk=wanted, **dict(zip(columns, found, strict=True)))
+
+
+# What `visible_plans`, `visible_patients` and `scheduler.queries.visible_protocols` find for one id each.
+TO_BE_BOOKED = f"""
+SELECT {columns(Plan, "p")}, {columns(Site, "s")}, {columns(Patient, "w")}, {columns(Site, "h")},
+    {columns(Protocol, "r")}
+FROM (SELECT) one
+LEFT JOIN infusion_sessions_plan p ON p.id = %(plan)s AND (p.created_by_id = %(user)s OR p.site_id = ANY(%(sites)s))
+LEFT JOIN accounts_site s ON s.id = p.site_id
+LEFT JOIN accounts_patient w ON w.id = %(patient)s AND (w.id = ANY(%(own)s) OR w.site_id = ANY(%(sites)s))
+LEFT JOIN accounts_site h ON h.id = w.site_id
+LEFT JOIN scheduler_protocol r ON r.id = %(protocol)s AND (r.organization_id = %(organization)s
+    OR r.status = 'approved' AND r.organization_id IN (
+        SELECT organization_id FROM accounts_site WHERE id = ANY(%(treated_at)s)))
+"""  # noqa: S608  (names of ours)
+
+
+def to_be_booked(
+    user: User, plan: UUID, patient: UUID, protocol: UUID
+) -> tuple[Plan | None, Patient | None, Protocol | None]:
+    """The three records of these ids, where the person may see them; plan and patient with their sites."""
+    sight = sight_of(user)
+    asked = {
+        "plan": plan,
+        "patient": patient,
+        "protocol": protocol,
+        "user": user.pk,
+        "organization": user.organization_id if is_staff(user) else None,
+        "sites": list(sight.sites),
+        "own": list(sight.patient),
+        "treated_at": list(sight.treated_at),
+    }
+    row = list(first_row(TO_BE_BOOKED, asked) or ())
+    planned, who = _take_with_site(Plan, row), _take_with_site(Patient, row)
+    under = take(Protocol, row)
+    if planned is not None and under is not None and planned.protocol_id == under.pk:
+        planned.protocol = under
+    return planned, who, under
+
+
+def _take_with_site(model: type[OfSite], row: list[Any]) -> OfSite | None:
+    """The record and its site that a row begins with."""
+    record, site = take(model, row), take(Site, row)
+    if record is not None and site is not None:
+        record.site = site
+    return record
 
 
 def visible_series(user: User) -> QuerySet[Series]:

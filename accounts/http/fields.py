@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.relations import MANY_RELATION_KWARGS
 
 from accounts.http.texts import WRONG_TYPE as WRONG_TYPE
@@ -275,14 +276,38 @@ class ReferenceField(serializers.PrimaryKeyRelatedField):
         wanted = as_uuid(data)
         if wanted is None:
             self.fail("invalid")
-        record = next(iter(self.get_queryset().filter(pk=wanted)), None)
+        record = self.find(wanted)
         if record is None:
             self.fail("unknown_reference")
         return record
 
+    def find(self, wanted: uuid.UUID) -> Any:
+        """The visible record of this id, None where there is none."""
+        return next(iter(self.get_queryset().filter(pk=wanted)), None)
+
     def get_choices(self, cutoff: int | None = None) -> dict[str, str]:
         """None: a list of every record has no place in metadata or schema."""
         return {}
+
+
+class LateReference(ReferenceField):
+    """An id of which the serializer finds the record, together with others: `found`. Gives the id."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(queryset=(), **kwargs)
+
+    def find(self, wanted: uuid.UUID) -> Any:
+        """The id."""
+        return wanted
+
+
+def found(records: Mapping[str, Any]) -> dict[str, Any]:
+    """The records that `LateReference` fields name, by field. One that is None is refused as any other reference is."""
+    detail = str(ReferenceField.default_error_messages["unknown_reference"])
+    faults = {name: [ErrorDetail(detail, "unknown_reference")] for name, record in records.items() if record is None}
+    if faults:
+        raise serializers.ValidationError(faults)
+    return dict(records)
 
 
 class ManyReferences(serializers.ManyRelatedField):

@@ -18,7 +18,7 @@ from scheduler.planner import Wishes
 from scheduler.queries import visible_protocols, visible_providers
 from sessions.api.infeasible import InfeasibleSerializer
 from sessions.models import Order, Plan, Series, SeriesStatus, Session, SessionEvent
-from sessions.queries import visible_plans, visible_series, visible_sessions
+from sessions.queries import to_be_booked, visible_plans, visible_series, visible_sessions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -155,11 +155,16 @@ class SeriesSerializer(StrictModelSerializer):
 
 
 class BookSerializer(StrictSerializer):
-    """What books a series."""
+    """What books a series. Its three records are found by one question."""
 
-    patient = fields.ReferenceField(lambda user: visible_patients(user).select_related("site"))
-    protocol = fields.ReferenceField(visible_protocols)
-    plan = fields.ReferenceField(lambda user: visible_plans(user).select_related("site", "protocol"))
+    patient = fields.LateReference()
+    protocol = fields.LateReference()
+    plan = fields.LateReference()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """All three must be there for the caller."""
+        plan, patient, protocol = to_be_booked(self.context["request"].user, **attrs)
+        return fields.found({"patient": patient, "protocol": protocol, "plan": plan})
 
 
 @extend_schema_field(SPACING)

@@ -15,7 +15,7 @@ from accounts.refusals import Conflict
 from scheduler.plans import Wishes
 from scheduler.walltime import local_date
 from sessions import booking, holds, planning
-from sessions.as_planned import numbers_of, stands
+from sessions.as_planned import numbers_of, open_plan
 from sessions.door import lock_for_booking
 from sessions.facts import site_days, zone_of
 from sessions.models import Plan, Session, SessionEvent
@@ -57,7 +57,7 @@ def stands_now(ground: Ground, plan: Plan, patient: Patient, now: datetime = NOW
     user, dates = ground.clinic.users[who], booking.plan_dates(plan)
     with transaction.atomic():
         lock_for_booking(patient.pk, plan.site_id, dates)
-        if not stands(plan, dates, patient, user, now):
+        if not open_plan(plan, dates, patient, user, now).stands:
             return False
         room = booking.find_room(plan, patient, user, now)
     wishes = booking.wishes_of(plan)
