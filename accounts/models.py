@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
@@ -14,10 +15,27 @@ from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from accounts import clock
+from accounts.factor_models import Passkey, SecondFactor
 from accounts.ids import uuid7
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+__all__ = [
+    "AuditEntry",
+    "Channel",
+    "Contact",
+    "IdempotencyKey",
+    "Organization",
+    "Passkey",
+    "Patient",
+    "Role",
+    "SecondFactor",
+    "Sight",
+    "SignInLink",
+    "Site",
+    "User",
+]
 
 
 class Role(models.TextChoices):
@@ -49,12 +67,18 @@ def default_channels() -> list[str]:
     return [Channel.EMAIL]
 
 
+def demanded_by_default() -> bool:
+    """Whether a new organization demands a second factor of its staff: in production it does."""
+    return bool(settings.SECOND_FACTOR_DEMANDED)
+
+
 class Organization(models.Model):
-    """A clinic group: the wall that nothing crosses."""
+    """A clinic group: the wall that nothing crosses. Its staff may be let in only with a second factor."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200)
     approver_roles = ArrayField(models.CharField(max_length=20, choices=Role), default=default_approvers)
+    demands_second_factor = models.BooleanField(default=demanded_by_default, db_default=True)
 
     def __str__(self) -> str:
         return self.name

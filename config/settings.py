@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.http.staying.StaySignedIn",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -108,7 +109,7 @@ CACHES = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.signed_in.Backend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -171,6 +172,10 @@ SIGN_IN_FAILURES = {"account": 10, "address": 100, "seconds": 300}
 # How often a link to sign in with may be asked for, and for how long it is good.
 SIGN_IN_LINKS = {"account": 5, "address": 50, "seconds": 900}
 SIGN_IN_LINK_SECONDS = 900
+# Whether a new organization lets its staff in only with a second factor; each may say otherwise for itself.
+SECOND_FACTOR_DEMANDED = env.bool("SECOND_FACTOR_DEMANDED", default=not DEVELOPMENT)
+# Staff who do nothing for so long sign in again, and in any case after SESSION_COOKIE_AGE; 0 switches it off.
+STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", default=15)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Infusion session scheduling",
     "DESCRIPTION": "Plans, books and runs series of infusions; sends reminders and follow-up check-ins.",
@@ -254,6 +259,9 @@ if not DEVELOPMENT:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # A browser takes such a cookie from this host alone and sends it nowhere else.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, LANGUAGE_COOKIE_NAME = "__Host-session", "__Host-csrf", "__Host-language"
+    LANGUAGE_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
@@ -285,6 +293,8 @@ LOGGING = {
         "django.server": {"level": "ERROR"},
         # It would log each request's address, which holds the carrier's account.
         "httpx2": {"level": "WARNING"},
+        # It would log the ids of keys, which tell one person from another.
+        "fido2": {"level": "WARNING"},
         # These have handlers of their own, which would write other lines.
         "gunicorn.error": {"handlers": ["stderr"]},
         "gunicorn.access": {"handlers": ["stderr"]},

@@ -104,6 +104,15 @@ def header(page: Page, url: str) -> Iterator[str]:
         yield link.strip("/").replace("/", "-") or "first"
 
 
+def security(page: Page, url: str) -> Iterator[str]:
+    """An admin looks at how people sign in, and sets up codes; nothing is kept."""
+    page.goto(f"{url}/security/")
+    yield "security"
+    page.goto(f"{url}/sign-in/set-up/")
+    page.get_by_text("I cannot read a picture").click()
+    yield "set-up-factor"
+
+
 SCENES = (
     Scene("", outside),
     Scene("patient", booking),
@@ -113,4 +122,5 @@ SCENES = (
     Scene("nurse", header),
     Scene("nurse", care),
     Scene("manager", header),
+    Scene("admin", security),
 )

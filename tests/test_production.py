@@ -150,6 +150,16 @@ def service_of(name: str) -> dict[str, Any]:
     return dict(COMPOSE["services"][name])
 
 
+# What a person does with a telephone; prints a recovery code.
+SET_UP = """
+import pyotp
+from accounts import clock, second_factor
+from accounts.models import User
+secret, now = second_factor.new_secret(), clock.now()
+print(second_factor.set_up(User.objects.get(), secret, pyotp.TOTP(secret).at(now), now)[0])
+"""
+
+
 def eventually(look: Callable[[], bool], what: Callable[[], object]) -> None:
     """Look until it is so; fail with `what()` where it does not come."""
     deadline = time.monotonic() + PATIENCE
@@ -193,7 +203,13 @@ def test_from_an_empty_database_to_a_signed_in_person_and_a_clean_end(stack: Sta
     assert made.returncode == 0, made.stderr
     status, headers, _ = stack.ask("GET", "/api/v1/sites/", https=False)
     assert (status, headers["Location"]) == (301, f"https://{HOST}/api/v1/sites/")
-    status, headers, text = stack.ask("POST", "/api/v1/auth/login/", {"email": f"me@{HOST}", "password": PASSWORD})
+    me = {"email": f"me@{HOST}", "password": PASSWORD}
+    status, _, text = stack.ask("POST", "/api/v1/auth/login/", me)
+    assert (status, json.loads(text)["code"]) == (401, "second_factor_required"), "production demands it of staff"
+    made = stack.run("web", ["python", "manage.py", "shell", "-v0", "-c", SET_UP])
+    assert made.returncode == 0, made.stderr
+    me["code"] = made.stdout.split()[-1]
+    status, headers, text = stack.ask("POST", "/api/v1/auth/login/", me)
     assert status == 200, text
     assert len(headers["X-Request-ID"]) == 36
     assert headers["Strict-Transport-Security"]

@@ -52,6 +52,8 @@ def spoken() -> str:
 def page_for(right: str, *methods: str) -> Callable[[View], View]:
     """Make a view a page for the signed-in who hold `right`, a row of `accounts.rights`; GET and HEAD by default.
 
+    "" is for everybody who is signed in: the page is about nobody but the reader.
+
     Whoever is not signed in comes back to it after signing in. A refusal that the view does not explain itself becomes
     a page that does: what is out of sight is a 404, what is not allowed a 403, everything else keeps its status.
     """
@@ -63,7 +65,7 @@ def page_for(right: str, *methods: str) -> Callable[[View], View]:
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated:
                 return redirect(f"{reverse('web:sign-in')}?{urlencode({'next': request.path})}")
-            if not may(request.user, right):
+            if right and not may(request.user, right):
                 raise PermissionDenied
             try:
                 with audit.acting(request.user.pk):

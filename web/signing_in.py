@@ -14,12 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import clock, sign_in_links
+from accounts import clock, sign_in_links, signed_in
 from accounts.http.signing_in import check_credentials
 from accounts.http.throttles import LinkGuard
 from accounts.refusals import Refusal
-from web.navigation import first_page
 from web.pages import page
+from web.second_factor import let_in
 from web.words import refusal_words
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # What a form may hold; longer or stranger input belongs to nobody and is not looked up.
 EMAIL_AT_MOST, PASSWORD_AT_MOST, TOKEN_AT_MOST = 254, 4096, 100
-LINK_COOKIE = "sign_in_link"
+LINK_COOKIE = "__Secure-sign_in_link" if settings.SESSION_COOKIE_SECURE else "sign_in_link"
 
 
 @sensitive_post_parameters("password")
@@ -46,8 +46,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return page(
             request, "sign_in", refusal.status, wrong=refusal_words(refusal), email=email, next=_wanted(request)
         )
-    login(request, user)
-    return redirect(_wanted(request) or first_page(user))
+    return let_in(request, user, _wanted(request))
 
 
 @never_cache
@@ -93,6 +92,7 @@ def use_link(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         return page(request, "use_link", refusal.status, waiting=False)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    signed_in.begin(request.session, clock.now())
     response = redirect("web:visits")
     response.delete_cookie(LINK_COOKIE, path=reverse("web:sign-in"))
     return response

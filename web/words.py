@@ -33,6 +33,12 @@ ALERTS: Final = {
 REFUSALS: Final = {
     "wrong_credentials": _("This e-mail address and password do not belong together."),
     "too_many_sign_ins": _("Too many failed sign-ins. Wait a little."),
+    "wrong_code": _("This code is not right, or was used already."),
+    "second_factor_required": _("Type the code that your telephone shows."),
+    "second_factor_closed": _("Too many wrong codes. An admin of your clinic has to open it again."),
+    "too_many_codes": _("Too many wrong codes. Wait a quarter of an hour."),
+    "set_up_first": _("Set up your own second factor first."),
+    "demanded": _("Your organization demands a second factor."),
     "too_many_links": _("Too many links were asked for. Wait a little."),
     "too_many_holds": _("You hold too many plans at once. Book one, or wait until one is free again."),
     "no_order": _("A prescriber has to order this treatment before you can plan or book it."),

@@ -27,10 +27,15 @@ class PasswordField(serializers.CharField):
 
 
 class Credentials(StrictSerializer):
-    """Who signs in. The address is not judged here: a wrong one is a wrong sign-in, not bad input."""
+    """Who signs in. The address is not judged here: a wrong one is a wrong sign-in, not bad input.
+
+    `code` is the second factor where the person has one or their organization demands one: from the telephone, or a
+    recovery code. Each is good once.
+    """
 
     email = fields.TextField(max_length=254)
     password = PasswordField()
+    code = fields.TextField(max_length=40, required=False, allow_blank=True)
 
 
 class Token(StrictSerializer):

@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.db import connection
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.crypto import hash_token
@@ -114,4 +115,5 @@ class PageScheme(OpenApiAuthenticationExtension):
     name = "session"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "A page's session, with CSRF."}
+        name = settings.SESSION_COOKIE_NAME
+        return {"type": "apiKey", "in": "cookie", "name": name, "description": "A page's session, with CSRF."}

@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_noop as _
 
+from accounts.rights import is_staff
 from web import wording
 from web.navigation import places
 
@@ -40,7 +41,8 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if request is None or user is None or not user.is_authenticated:
         return {}
-    return {"user": user, "places": places(user, request.path), "csrf_token": context.get("csrf_token")}
+    found = {"user": user, "staff": is_staff(user), "places": places(user, request.path)}
+    return {**found, "csrf_token": context.get("csrf_token")}
 
 
 @register.inclusion_tag("web/parts/icon.html")

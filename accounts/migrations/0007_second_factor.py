@@ -1,0 +1,129 @@
+"""A second factor of signing in, and which organizations demand it of their staff.
+
+A trail of its own: secrets and the hashes of codes stay out of it. Where a demand begins, or somebody becomes
+staff of an organization, tokens that were given without a second factor end.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import django.contrib.postgres.fields
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+import accounts.clock
+import accounts.ids
+import accounts.models
+
+TRAIL = """
+CREATE FUNCTION accounts_audit_factor() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    kept text[] := ARRAY['secret', 'recovery_hashes', 'credential', 'credential_id'];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - kept END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - kept END;
+BEGIN
+    INSERT INTO accounts_auditentry (at, actor, action, record_type, record_id, before, after)
+    VALUES (
+        clock_timestamp(), nullif(current_setting('app.actor', true), '')::uuid, lower(TG_OP), TG_TABLE_NAME,
+        coalesce(new_row, old_row) ->> 'id', old_row, new_row
+    );
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON accounts_secondfactor
+    FOR EACH ROW EXECUTE FUNCTION accounts_audit_factor();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON accounts_passkey
+    FOR EACH ROW EXECUTE FUNCTION accounts_audit_factor();
+"""
+NO_TRAIL = """
+DROP TRIGGER audit ON accounts_passkey;
+DROP TRIGGER audit ON accounts_secondfactor;
+DROP FUNCTION accounts_audit_factor;
+"""
+
+TOKENS_END = """
+CREATE FUNCTION accounts_end_tokens() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'accounts_organization' THEN
+        DELETE FROM knox_authtoken t USING accounts_user u
+        WHERE u.id = t.user_id AND u.organization_id = NEW.id AND NOT u.roles <@ '{patient}';
+    ELSE
+        DELETE FROM knox_authtoken WHERE user_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER demand_begins AFTER UPDATE OF demands_second_factor ON accounts_organization
+    FOR EACH ROW WHEN (NEW.demands_second_factor AND NOT OLD.demands_second_factor)
+    EXECUTE FUNCTION accounts_end_tokens();
+CREATE TRIGGER becomes_staff AFTER UPDATE OF roles, organization_id ON accounts_user
+    FOR EACH ROW WHEN (NOT NEW.roles <@ '{patient}'
+        AND (OLD.roles <@ '{patient}' OR OLD.organization_id IS DISTINCT FROM NEW.organization_id))
+    EXECUTE FUNCTION accounts_end_tokens();
+"""
+TOKENS_STAY = """
+DROP TRIGGER becomes_staff ON accounts_user;
+DROP TRIGGER demand_begins ON accounts_organization;
+DROP FUNCTION accounts_end_tokens;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar = [("accounts", "0006_plan_weights"), ("knox", "0009_extend_authtoken_field")]
+    operations: ClassVar = [
+        migrations.AddField(
+            model_name="organization",
+            name="demands_second_factor",
+            field=models.BooleanField(db_default=True, default=accounts.models.demanded_by_default),
+        ),
+        migrations.CreateModel(
+            name="SecondFactor",
+            fields=[
+                ("id", models.UUIDField(default=accounts.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("secret", models.TextField()),
+                ("last_step", models.BigIntegerField(default=0)),
+                (
+                    "recovery_hashes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), default=list, size=None
+                    ),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("failed_at", models.DateTimeField(null=True)),
+                ("set_up_at", models.DateTimeField(default=accounts.clock.now)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="second_factor",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Passkey",
+            fields=[
+                ("id", models.UUIDField(default=accounts.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=60)),
+                ("credential_id", models.BinaryField(max_length=1023, unique=True)),
+                ("credential", models.BinaryField(max_length=4096)),
+                ("signed", models.BigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=accounts.clock.now)),
+                ("used_at", models.DateTimeField(null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="passkeys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["user", "created_at"], name="passkeys_of_a_person")],
+            },
+        ),
+        migrations.RunSQL(TRAIL, NO_TRAIL),
+        migrations.RunSQL(TOKENS_END, TOKENS_STAY),
+    ]
