@@ -1,8 +1,6 @@
-"""What proves a person beside the password: a code from their telephone, codes on paper, passkeys."""
+"""What proves a person beside the password: a code from their telephone, codes on paper."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -27,28 +25,6 @@ class SecondFactor(models.Model):
     failures = models.PositiveSmallIntegerField(default=0)
     failed_at = models.DateTimeField(null=True)
     set_up_at = models.DateTimeField(default=clock.now)
-
-    def __str__(self) -> str:
-        return str(self.pk)
-
-
-class Passkey(models.Model):
-    """A key in a person's telephone, computer or stick (WebAuthn), which knows its owner by finger, face or PIN.
-
-    `credential` is the public part as the `fido2` library reads it.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="passkeys")
-    name = models.CharField(max_length=60)
-    credential_id = models.BinaryField(unique=True, max_length=1023)
-    credential = models.BinaryField(max_length=4096)
-    signed = models.BigIntegerField(default=0)
-    created_at = models.DateTimeField(default=clock.now)
-    used_at = models.DateTimeField(null=True)
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["user", "created_at"], name="passkeys_of_a_person")]
 
     def __str__(self) -> str:
         return str(self.pk)

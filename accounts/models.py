@@ -15,7 +15,7 @@ from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from accounts import clock
-from accounts.factor_models import Passkey, SecondFactor
+from accounts.factor_models import SecondFactor
 from accounts.ids import uuid7
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = [
     "Contact",
     "IdempotencyKey",
     "Organization",
-    "Passkey",
     "Patient",
     "Role",
     "SecondFactor",
@@ -78,7 +77,7 @@ class Organization(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200)
     approver_roles = ArrayField(models.CharField(max_length=20, choices=Role), default=default_approvers)
-    demands_second_factor = models.BooleanField(default=demanded_by_default, db_default=True)
+    demands_second_factor = models.BooleanField(default=demanded_by_default, db_default=False)
 
     def __str__(self) -> str:
         return self.name

@@ -45,6 +45,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     **_crud("protocols", EVERYBODY, MANAGERS | {PRESCRIBER}),
     **_crud("gate-definitions", READERS, MANAGERS | {PRESCRIBER}),
     **_crud("patients", EVERYBODY, BOOKERS),
+    # As who sees scores and answers, without nurses: it is the whole record at once.
+    "patients.export": frozenset({PRESCRIBER, PATIENT}),
     **_crud("orders", EVERYBODY, frozenset({PRESCRIBER})),
     "plans.create": BOOKERS | {PATIENT},
     "plans.retrieve": EVERYBODY,

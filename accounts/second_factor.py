@@ -49,12 +49,10 @@ def has_one(user: User) -> bool:
 
 
 def next_step(user: User) -> str:
-    """What the right password leads to: `in`, a `code`, a `passkey`, or the way to `set_up` a factor first."""
+    """What the right password leads to: `in`, a `code`, or the way to `set_up` a factor first."""
     if has_one(user):
         return "code"
-    if not is_demanded(user):
-        return "in"
-    return "passkey" if user.passkeys.exists() else "set_up"
+    return "set_up" if is_demanded(user) else "in"
 
 
 def require(user: User, code: str, now: datetime) -> None:
@@ -174,16 +172,14 @@ def take_off(user: User) -> None:
     SecondFactor.objects.filter(user=user).delete()
 
 
-@transaction.atomic
 def reset(by: User, user: User) -> None:
-    """Take the second factor and the passkeys of a colleague who has lost them; the next sign-in sets up anew.
+    """Take the second factor of a colleague who has lost it; the next sign-in sets up anew.
 
     Raises Forbidden for whoever is no admin of the same organization.
     """
     if not holds(by, Role.ADMIN) or by.organization_id is None or by.organization_id != user.organization_id:
         raise Forbidden
     SecondFactor.objects.filter(user=user).delete()
-    user.passkeys.all().delete()
 
 
 def demand(by: User, on: bool) -> None:
@@ -194,7 +190,7 @@ def demand(by: User, on: bool) -> None:
     """
     if not holds(by, Role.ADMIN) or by.organization_id is None:
         raise Forbidden
-    if on and not (has_one(by) or by.passkeys.exists()):
+    if on and not has_one(by):
         raise Conflict("set_up_first", "Set up your own second factor first.")
     Organization.objects.filter(pk=by.organization_id).update(demands_second_factor=on)
 

@@ -293,8 +293,6 @@ LOGGING = {
         "django.server": {"level": "ERROR"},
         # It would log each request's address, which holds the carrier's account.
         "httpx2": {"level": "WARNING"},
-        # It would log the ids of keys, which tell one person from another.
-        "fido2": {"level": "WARNING"},
         # These have handlers of their own, which would write other lines.
         "gunicorn.error": {"handlers": ["stderr"]},
         "gunicorn.access": {"handlers": ["stderr"]},

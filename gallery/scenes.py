@@ -66,6 +66,8 @@ def own(page: Page, url: str) -> Iterator[str]:
     yield "calendar"
     page.goto(f"{url}/messages/")
     yield "messages"
+    page.goto(f"{url}/my-data/")
+    yield "my-data"
 
 
 def desk(page: Page, url: str) -> Iterator[str]:

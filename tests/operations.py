@@ -331,6 +331,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "auth/logout/", ""),
     Operation("GET", "auth/me/", ""),
     *records("patients", patient, of(language="es"), one="patient"),
+    Operation("GET", "patients/{patient}/export/", "patients.export"),
     *records("sites", site, of(phone="+13125550145"), one="site", spare="spare_site"),
     *records("site-closures", of_("site", reason="Snow"), of(reason="Storm"), one="site_closure", spare="site_closure"),
     *records(

@@ -56,9 +56,8 @@ def code(request: HttpRequest) -> HttpResponse:
     user = _at_the_door(request)
     if user is None:
         return redirect("web:sign-in")
-    by_passkey = second_factor.next_step(user) == "passkey"
-    if request.method != "POST" or by_passkey:
-        return page(request, "code", by_passkey=by_passkey)
+    if request.method != "POST":
+        return page(request, "code")
     try:
         with audit.acting(user.pk):
             second_factor.require(user, request.POST.get("code", "")[:CODE_AT_MOST].replace("\0", ""), clock.now())

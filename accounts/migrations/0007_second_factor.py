@@ -20,7 +20,7 @@ import accounts.models
 TRAIL = """
 CREATE FUNCTION accounts_audit_factor() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    kept text[] := ARRAY['secret', 'recovery_hashes', 'credential', 'credential_id'];
+    kept text[] := ARRAY['secret', 'recovery_hashes'];
     old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - kept END;
     new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - kept END;
 BEGIN
@@ -33,11 +33,8 @@ BEGIN
 END $$;
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON accounts_secondfactor
     FOR EACH ROW EXECUTE FUNCTION accounts_audit_factor();
-CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON accounts_passkey
-    FOR EACH ROW EXECUTE FUNCTION accounts_audit_factor();
 """
 NO_TRAIL = """
-DROP TRIGGER audit ON accounts_passkey;
 DROP TRIGGER audit ON accounts_secondfactor;
 DROP FUNCTION accounts_audit_factor;
 """
@@ -74,7 +71,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="organization",
             name="demands_second_factor",
-            field=models.BooleanField(db_default=True, default=accounts.models.demanded_by_default),
+            field=models.BooleanField(db_default=False, default=accounts.models.demanded_by_default),
         ),
         migrations.CreateModel(
             name="SecondFactor",
@@ -100,29 +97,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.CreateModel(
-            name="Passkey",
-            fields=[
-                ("id", models.UUIDField(default=accounts.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ("name", models.CharField(max_length=60)),
-                ("credential_id", models.BinaryField(max_length=1023, unique=True)),
-                ("credential", models.BinaryField(max_length=4096)),
-                ("signed", models.BigIntegerField(default=0)),
-                ("created_at", models.DateTimeField(default=accounts.clock.now)),
-                ("used_at", models.DateTimeField(null=True)),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="passkeys",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [models.Index(fields=["user", "created_at"], name="passkeys_of_a_person")],
-            },
         ),
         migrations.RunSQL(TRAIL, NO_TRAIL),
         migrations.RunSQL(TOKENS_END, TOKENS_STAY),

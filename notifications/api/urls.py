@@ -23,6 +23,11 @@ urlpatterns = [
     path("on-call/now/", on_call.OnCallNowView.as_view(), name="on-call-now"),
     path("on-call/pager/", on_call.PagerView.as_view(), name="on-call-pager"),
     *router.urls,
+    path(
+        "patients/<record_id:pk>/export/",
+        views.ExportViewSet.as_view({"get": "export"}, basename="patients", detail=True),
+        name="patients-export",
+    ),
     path("follow-ups/<str:token>/", views.CheckInView.as_view(), name="check-in-api"),
     path("calendar/<str:token>.ics", talk.CalendarView.as_view(), name="calendar"),
     path("inbound/sms/", inbound.TextView.as_view(), name="inbound-sms"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -12,9 +13,11 @@ from rest_framework.response import Response
 from accounts import clock
 from accounts.http.base import ApiView
 from accounts.http.query import bad_parameter
-from accounts.http.views import ListRecords, PatientRecords, ReadRecord
+from accounts.http.views import ListRecords, PatientRecords, ReadRecord, RecordViewSet
+from accounts.models import Patient
+from accounts.queries import visible_patients
 from accounts.refusals import Gone
-from notifications import alerts, follow_ups, ledger, resending
+from notifications import alerts, follow_ups, ledger, own_data, resending
 from notifications.api import filters
 from notifications.api import serializers as shapes
 from notifications.instruments import INSTRUMENTS
@@ -208,3 +211,19 @@ class AlertViewSet(ListRecords, ReadRecord, PatientRecords):
         """End it with what was done; nothing else ends an alert."""
         outcome = self.body(shapes.CloseSerializer)["outcome"]
         return self.show(alerts.close(self.record.pk, self.user, outcome))
+
+
+@extend_schema(tags=["patients"])
+class ExportViewSet(RecordViewSet):
+    """All that is held about one patient."""
+
+    model = Patient
+
+    def visible(self) -> QuerySet[Patient]:
+        """Patients whom the caller may see."""
+        return visible_patients(self.user)
+
+    @extend_schema(operation_id="patients_export", responses=OpenApiTypes.OBJECT)
+    def export(self, request: Request, **kwargs: Any) -> Response:
+        """Everything that is held about the patient, by table, to be taken away. That it was taken is in the trail."""
+        return Response(own_data.collect(self.user, self.record))
