@@ -19,14 +19,14 @@ Record = TypeVar("Record", bound=Model)
 Values: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
 
 
-def first_row(statement: str, values: Values) -> tuple[Any, ...] | None:
-    """The first row that the statement gives; None where there is none."""
-    return next(iter(all_rows(statement, values)), None)
+def first_row(statement: str, values: Values, *, shown: bool = False) -> tuple[Any, ...] | None:
+    """The first row that the statement gives; None where there is none. `shown` as in `all_rows`."""
+    return next(iter(all_rows(statement, values, shown=shown)), None)
 
 
-def all_rows(statement: str, values: Values) -> list[tuple[Any, ...]]:
-    """The rows that the statement gives."""
-    with _cursor() as cursor:
+def all_rows(statement: str, values: Values, *, shown: bool = False) -> list[tuple[Any, ...]]:
+    """The rows that the statement gives; instants and ids as text, as the API has them, where they are only `shown`."""
+    with _cursor(shown) as cursor:
         cursor.execute(statement, values)
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
@@ -38,8 +38,8 @@ def change(statement: str, values: Values) -> int:
         return cast("int", cursor.rowcount)
 
 
-def _cursor() -> Any:
-    return cast("Any", connection).prepared()  # config/postgres, which no room may import
+def _cursor(shown: bool = False) -> Any:
+    return cast("Any", connection).prepared(shown)  # config/postgres, which no room may import
 
 
 @cache

@@ -162,7 +162,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "accounts.http.authentication.PageAuthentication",
     ],
     "DEFAULT_PARSER_CLASSES": ["accounts.http.parsing.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["accounts.http.rendering.JSONRenderer"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),

@@ -48,7 +48,7 @@ def visible_session_row(user: User, wanted: UUID, columns: Sequence[str]) -> Any
         f"SELECT {names} FROM infusion_sessions_session"  # noqa: S608  (names of ours)
         " WHERE id = %s AND (site_id = ANY(%s) OR patient_id = ANY(%s))"
     )
-    found = first_row(statement, [wanted, list(user.sight.sites), list(user.sight.patient)])
+    found = first_row(statement, [wanted, list(user.sight.sites), list(user.sight.patient)], shown=True)
     return None if found is None else SimpleNamespace(pk=wanted, **dict(zip(columns, found, strict=True)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from django.db import DataError, connection
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import IsolationLevel
 
+from accounts.http.fields import InstantField
+from accounts.prepared import all_rows
 from config.postgres.base import DatabaseWrapper
 from tests.raw import open_connection
 
@@ -48,6 +51,28 @@ def test_what_is_no_instant_of_python_is_an_error_of_the_data(text: str) -> None
         cursor.execute("SELECT %s::timestamptz", [text])
         with pytest.raises(DataError):
             cursor.fetchone()
+
+
+@pytest.mark.django_db
+@settings(max_examples=30, deadline=None)
+@given(instants=st.lists(INSTANTS | INSTANTS.map(lambda at: at.replace(microsecond=0)), min_size=10, max_size=30))
+def test_what_is_only_shown_comes_as_the_api_shows_it(instants: list[datetime]) -> None:
+    shown = all_rows("SELECT i, NULL::timestamptz, uuidv7() FROM unnest(%s::timestamptz[]) i", [instants], shown=True)
+    assert [at for at, _, _ in shown] == [InstantField().to_representation(at) for at in instants]
+    assert {nothing for _, nothing, _ in shown} == {None}
+    assert all(str(UUID(name)) == name for _, _, name in shown)
+    # The cursor after it gives values again.
+    ((at,),) = all_rows("SELECT %s::timestamptz", [instants[0]])
+    assert at == instants[0]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "text", ["infinity", "-infinity", "0044-03-15 12:00:00+00 BC", "20000-01-01 00:00:00.123456+00"]
+)
+def test_what_the_api_cannot_show_is_an_error_of_the_data(text: str) -> None:
+    with pytest.raises(DataError):
+        all_rows("SELECT %s::timestamptz", [text], shown=True)
 
 
 def test_a_standing_connection_is_usable(other: DatabaseWrapper) -> None:

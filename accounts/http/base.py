@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework import permissions, serializers
 from rest_framework.exceptions import APIException, MethodNotAllowed
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -18,6 +17,7 @@ from accounts import audit, rights
 from accounts.http import conditions, idempotency, parsing, problems
 from accounts.http.authentication import CHALLENGE, BearerAuthentication, PageAuthentication
 from accounts.http.query import check_parameters
+from accounts.http.rendering import JSONRenderer
 from accounts.http.throttles import CallerThrottle
 from accounts.refusals import Forbidden
 

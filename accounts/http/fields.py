@@ -19,6 +19,8 @@ from accounts.http.texts import EmailField as EmailField
 from accounts.http.texts import PhoneField as PhoneField
 from accounts.http.texts import TextField as TextField
 from accounts.http.texts import TimeZoneField as TimeZoneField
+from accounts.models import Site
+from accounts.queries import sites_seen_by, visible_sites
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -288,6 +290,20 @@ class ReferenceField(serializers.PrimaryKeyRelatedField):
     def get_choices(self, cutoff: int | None = None) -> dict[str, str]:
         """None: a list of every record has no place in metadata or schema."""
         return {}
+
+
+class SiteReference(ReferenceField):
+    """The id of a site that the caller works at or is treated at. Gives the site; all but its id is read when asked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(visible_sites, **kwargs)
+
+    def find(self, wanted: uuid.UUID) -> Site | None:
+        """The site, of which only the id is known yet where the request knows what the caller sees."""
+        user: User = self.context["request"].user
+        if user.sight is None:
+            return super().find(wanted)
+        return Site.from_db(None, ["id"], [wanted]) if wanted in sites_seen_by(user) else None
 
 
 class LateReference(ReferenceField):

@@ -116,6 +116,13 @@ class ReferenceFilter(StrictFilter):
         super().__init__(fields.ReferenceField(visible), field_name, **kwargs)
 
 
+class SiteFilter(StrictFilter):
+    """The id of a site that the caller may see, else as `ReferenceFilter`; no question to the database."""
+
+    def __init__(self, field_name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(fields.SiteReference(), field_name, **kwargs)
+
+
 def _as_integer(text: str) -> Any:
     return int(text) if _INTEGER.fullmatch(text) else text
 

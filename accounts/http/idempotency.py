@@ -21,12 +21,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.http import Http404, HttpResponse
 from rest_framework.exceptions import APIException
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from accounts import clock
 from accounts.http.problems import sql_state
 from accounts.http.query import bad_parameter
+from accounts.http.rendering import JSONRenderer
 from accounts.models import IdempotencyKey
 from accounts.refusals import Conflict, Refusal, RuleBroken
 
@@ -152,4 +152,4 @@ def _text(response: Response | HttpResponse) -> str:
         return response.content.decode()
     if response.data is None:
         return ""
-    return bytes(JSONRenderer().render(response.data)).decode()
+    return JSONRenderer().render(response.data).decode()

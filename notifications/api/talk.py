@@ -8,12 +8,12 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from accounts import clock
 from accounts.http.base import ApiView
 from accounts.http.filters import ChoicesFilter, ReferenceFilter, StrictFilterSet
+from accounts.http.rendering import JSONRenderer
 from accounts.http.views import (
     ChangeRecord,
     CreateRecord,

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 from django.db.models import DateField, DateTimeField, F, Func, Q, QuerySet
 from django.db.models.functions import Cast
 
-from accounts.http.filters import ChoicesFilter, DateFilter, InstantFilter, ReferenceFilter, StrictFilterSet
-from accounts.queries import visible_patients, visible_sites
+from accounts.http.filters import (
+    ChoicesFilter,
+    DateFilter,
+    InstantFilter,
+    ReferenceFilter,
+    SiteFilter,
+    StrictFilterSet,
+)
+from accounts.queries import visible_patients
 from scheduler import walltime
 from scheduler.queries import visible_chairs, visible_protocols, visible_providers
 from sessions.facts import zone_of
@@ -33,9 +40,9 @@ if TYPE_CHECKING:
 class SessionFilters(StrictFilterSet):
     """`date` is a day of each session's own site; sessions overlap the time `from` .. `until`."""
 
-    site = ReferenceFilter(visible_sites)
+    site = SiteFilter()
     date = DateFilter(method="on_date")
-    from_ = InstantFilter("end", "gt")
+    from_ = InstantFilter(method="ending_after")
     until = InstantFilter("start", "lt")
     status = ChoicesFilter(SessionStatus.choices)
     patient = ReferenceFilter(visible_patients)
@@ -43,6 +50,10 @@ class SessionFilters(StrictFilterSet):
     chair = ReferenceFilter(visible_chairs)
     provider = ReferenceFilter(visible_providers, method="with_provider")
     spans = (("from", "until", 400),)
+
+    def ending_after(self, queryset: QuerySet[Session], name: str, value: datetime.datetime) -> QuerySet[Session]:
+        """Sessions that end later. None is longer than a day (`scheduler.phases`), and an index has starts."""
+        return queryset.filter(end__gt=value, start__gt=value - walltime.DAY)
 
     def on_date(self, queryset: QuerySet[Session], name: str, value: datetime.date) -> QuerySet[Session]:
         """Sessions that start on that day of their own site's calendar."""
@@ -62,7 +73,7 @@ class SessionFilters(StrictFilterSet):
 class SeriesFilters(StrictFilterSet):
     """Series by whom, what, where and how they stand."""
 
-    site = ReferenceFilter(visible_sites)
+    site = SiteFilter()
     patient = ReferenceFilter(visible_patients)
     protocol = ReferenceFilter(visible_protocols)
     status = ChoicesFilter(SeriesStatus.choices)
@@ -71,7 +82,7 @@ class SeriesFilters(StrictFilterSet):
 class DisruptionFilters(StrictFilterSet):
     """Disruptions by where, of what kind and how they stand."""
 
-    site = ReferenceFilter(visible_sites)
+    site = SiteFilter()
     kind = ChoicesFilter(DisruptionKind.choices)
     status = ChoicesFilter(DisruptionStatus.choices)
 
@@ -79,7 +90,7 @@ class DisruptionFilters(StrictFilterSet):
 class WaitlistEntryFilters(StrictFilterSet):
     """Wishes by where, whose, for what and how they stand."""
 
-    site = ReferenceFilter(visible_sites)
+    site = SiteFilter()
     patient = ReferenceFilter(visible_patients)
     protocol = ReferenceFilter(visible_protocols)
     status = ChoicesFilter(EntryStatus.choices)
@@ -88,7 +99,7 @@ class WaitlistEntryFilters(StrictFilterSet):
 class OfferFilters(StrictFilterSet):
     """Offers by where, to whom and how they stand."""
 
-    site = ReferenceFilter(visible_sites)
+    site = SiteFilter()
     patient = ReferenceFilter(visible_patients)
     status = ChoicesFilter(OfferStatus.choices)
 

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from accounts.http import fields
 from accounts.http.query import bad_parameter, parameter
+from accounts.http.rendering import JSONRenderer
 from accounts.http.serializers import StrictSerializer
 from accounts.http.sheets import as_csv
 from accounts.http.views import ApiView

@@ -44,9 +44,9 @@ COLUMNS = ("id", *(f"{name}_id" for name in REFERENCES), *PLAIN, *dict.fromkeys(
 INSTANT = fields.InstantField()
 
 
-def shown_instant(instant: datetime | None) -> str | None:
-    """An instant as every field shows it."""
-    return None if instant is None else INSTANT.to_representation(instant)
+def shown_instant(instant: datetime | str | None) -> str | None:
+    """An instant as every field shows it; text is shown already (`accounts.http.rows`)."""
+    return instant if instant is None or isinstance(instant, str) else INSTANT.to_representation(instant)
 
 
 def blocks_of(shown: dict[str, Any]) -> list[dict[str, Any]]:

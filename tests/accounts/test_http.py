@@ -6,19 +6,24 @@ import json
 import logging
 import threading
 import uuid
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection, transaction
 from django.urls import include, path
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy
 from knox.models import AuthToken
+from rest_framework import renderers
 from rest_framework.decorators import action
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 import scheduler.api.views  # noqa: F401  (gives the constraints their names)
 from accounts.http import conditions, fields, filters, idempotency, parsing, problems, schema
+from accounts.http.rendering import JSONRenderer
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.http.views import (
     ApiView,
@@ -30,7 +35,7 @@ from accounts.http.views import (
     RecordViewSet,
     RemoveRecord,
 )
-from accounts.models import Channel, IdempotencyKey, Organization, Patient, Site
+from accounts.models import Channel, IdempotencyKey, Organization, Patient, Role, Site
 from accounts.queries import visible_patients, visible_sites
 from accounts.refusals import Conflict, Forbidden, Invalid, RuleBroken, TooMany, Unavailable
 from tests import factories
@@ -1113,3 +1118,22 @@ def test_the_document_is_read_from_local_files(db: None) -> None:
     page = APIClient().get("/api/v1/docs/").content.decode()
     assert "/static/drf_spectacular_sidecar/" in page
     assert "https://" not in page
+
+
+ANSWER = {
+    "text": "\u2028 </script> \U0001f600 é",
+    "numbers": [0, -1, 2**63 - 1, 1.5],
+    "lazy": gettext_lazy("Yes"),
+    "detail": ErrorDetail("no", "code"),
+    "id": uuid.UUID(int=7),
+    "instant": datetime(2027, 1, 4, 15, tzinfo=UTC),
+    "date": date(2027, 1, 4),
+    "choice": Role.NURSE,
+    5: (None, True, {"deep": []}),
+}
+
+
+def test_answers_are_written_as_the_framework_writes_them() -> None:
+    ours, theirs = (each().render(ANSWER) for each in (JSONRenderer, renderers.JSONRenderer))
+    assert json.loads(ours) == json.loads(theirs)
+    assert JSONRenderer().render(None) == b""
