@@ -53,11 +53,13 @@ class Catcher:
     """Use it as a context manager; `url` is what EMAIL_URL takes.
 
     `reply`, where a test sets it, gives the server's answer to each mail; what it does not accept (2xx) is not kept.
+    Each mail takes `pause` seconds, half of them once it is kept.
     """
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.reply: Callable[[Mail], str] = lambda mail: ACCEPTED
+        self.pause = 0.0
         self.port = 0
         self._arrived = Condition()
         self._loop = asyncio.new_event_loop()
@@ -83,15 +85,22 @@ class Catcher:
                 raise AssertionError(f"{len(found())} of {count} mails came within {timeout} s; all: {subjects}")
             return found()
 
+    def wait_for_some(self, count: int, timeout: float = 30) -> None:
+        """Wait until `count` mails are here, whatever they are."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.mails) >= count, timeout), f"{len(self.mails)} mails came"
+
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Take one mail; called by the SMTP library."""
         content = cast("bytes", envelope.original_content)
         mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content)
+        await asyncio.sleep(self.pause / 2)
         reply = self.reply(mail)
         if reply.startswith("2"):
             with self._arrived:
                 self.mails.append(mail)
                 self._arrived.notify_all()
+        await asyncio.sleep(self.pause / 2)
         return reply
 
     def __enter__(self) -> Self:
