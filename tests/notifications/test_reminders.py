@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.reminders import CheckIn, Due, Reminder, SessionFacts, SitePlan, due_messages
+from tests.month import lived, read_by_hand
 
 START = datetime(2027, 3, 1, 15, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -185,49 +186,6 @@ def test_what_is_asked_before_a_session_and_after_the_series() -> None:
     assert due_messages(facts(**ended, last=False)) == ()
     (at_the_end,) = due_messages(facts(**ended, last=True))
     assert (at_the_end.kind, at_the_end.due_at) == ("follow_up_peg_720h_series_end", START + 720 * HOUR)
-
-
-def lived(chance: random.Random) -> list[tuple[datetime, str, datetime]]:
-    """What happens to one session: (when, what, the start from then on), in order."""
-    first = datetime(2027, 10, 20, 14, tzinfo=UTC) + chance.randrange(30 * 24 * 12) * timedelta(minutes=5)
-    at = first - chance.randrange(1, 60 * 24 * 20) * timedelta(minutes=1)
-    events, start = [(at, "booked", first)], first
-    for _ in range(chance.choice((0, 0, 0, 1, 1, 2, 4))):
-        at += chance.randrange(1, 60 * 24 * 3) * timedelta(minutes=1)
-        if at >= start:
-            break
-        start = chance.choice((first, first + chance.randrange(-200, 2000) * timedelta(minutes=5)))
-        if start > at and start != events[-1][2]:
-            events.append((at, "moved", start))
-        start = events[-1][2]
-    if chance.random() < 0.2 and (ends := at + timedelta(minutes=chance.randrange(1, 4000))) < start:
-        events.append((ends, "cancelled", start))
-    return events
-
-
-def read_by_hand(events: list[tuple[datetime, str, datetime]]) -> set[tuple[str, datetime, datetime]]:
-    """The rules read once more, minute by minute as a clerk would: (what, of which start, when)."""
-    said: dict[tuple[str, datetime], datetime] = {}
-    told: datetime | None = None
-    moves = 0
-    for number, (since, what, start) in enumerate(events):
-        until = events[number + 1][0] if number + 1 < len(events) else datetime(2028, 1, 1, tzinfo=UTC)
-        if what == "cancelled":
-            if told is not None and min(since + 24 * HOUR, told) > since:
-                said["cancellation", told] = since
-            break
-        moves += what == "moved"
-        eve = datetime.combine(start.astimezone(CHICAGO).date() - timedelta(days=1), time(10), CHICAGO).astimezone(UTC)
-        last = start - HOUR / 2
-        times = sorted([("reminder_72h", start - 72 * HOUR), ("reminder_1d_1000", eve)], key=lambda each: each[1])
-        calendar = [(at, name, end) for (name, at), end in zip(times, [times[1][1], last], strict=True)]
-        news = "receipt" if told in (None, start) else f"change_{moves}"
-        for at, name, end in sorted([(since, news, min(since + 24 * HOUR, start)), *calendar]):
-            when = max(at, since)
-            if when < end and when < until and (name, start) not in said:
-                said[name, start] = when
-                told = start
-    return {(name, start, when) for (name, start), when in said.items()}
 
 
 def carried_out(events: list[tuple[datetime, str, datetime]]) -> set[tuple[str, datetime, datetime]]:
