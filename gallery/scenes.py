@@ -97,6 +97,17 @@ def care(page: Page, url: str) -> Iterator[str]:
     yield "progress"
 
 
+def protocols(page: Page, url: str) -> Iterator[str]:
+    """A prescriber looks at what is given."""
+    page.goto(f"{url}/clinic/")
+    page.get_by_role("link", name="Protocols").click()
+    yield "protocols"
+    page.get_by_role("link", name="Ketamine for fibromyalgia").first.click()
+    yield "protocol"
+    page.get_by_role("link", name="Retire it").click()
+    yield "retire"
+
+
 def header(page: Page, url: str) -> Iterator[str]:
     """Every page of the header, whoever added it."""
     page.goto(url)
@@ -125,4 +136,5 @@ SCENES = (
     Scene("nurse", care),
     Scene("manager", header),
     Scene("admin", security),
+    Scene("prescriber", protocols),
 )

@@ -38,6 +38,7 @@ def ids(clinic: Clinic, client: Client) -> dict[str, str]:
     plan = Plan.objects.order_by("score")[0]
     nobody = "01890a5d-ac96-774b-bcce-b302099a8057"
     found = {"patient": clinic.patient.pk, "plan": plan.pk, "session": session.pk, "series": session.series_id}
+    found |= {"protocol": clinic.protocol.pk}
     return {name: str(pk) for name, pk in found.items()} | {"alert": nobody, "token": "x" * 43}
 
 
