@@ -6,7 +6,8 @@ from typing import Final
 
 _PICKED = """
 WITH picked AS MATERIALIZED (
-    SELECT id FROM notifications_message WHERE status = 'due' AND try_at <= now() AND not_after > now(){lane}
+    SELECT id FROM notifications_message
+     WHERE status = 'due' AND try_at <= now() AND not_after > now() AND told_with_id IS NULL{lane}
      ORDER BY {order} LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE notifications_message m
@@ -41,8 +42,29 @@ UPDATE notifications_message m
    AND NOT EXISTS (SELECT 1 FROM notifications_alert a WHERE a.id = m.alert_id AND a.status <> 'open')
 """
 
-# The same for a window of rows at once. A session that somebody holds just now is passed by, so nothing waits here and
-# no two windows wait for each other; its row is marked alone, as above.
+# The same for a row that says others along: all their sessions are locked, and nothing of any has changed.
+MARK_TOGETHER: Final = """
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM unnest(%(sessions)s::uuid[], %(versions)s::int[]) AS w (id, version)
+), locked AS MATERIALIZED (
+    SELECT id, version, patient_id FROM infusion_sessions_session WHERE id = ANY(%(sessions)s::uuid[])
+     ORDER BY id FOR NO KEY UPDATE
+), here AS MATERIALIZED (
+    SELECT clock_timestamp() AS at
+      FROM locked JOIN wanted USING (id, version) JOIN accounts_patient p ON p.id = locked.patient_id
+     WHERE p.version = %(patient_version)s HAVING count(*) = cardinality(%(sessions)s::uuid[])
+)
+UPDATE notifications_message m
+   SET handed_over_at = here.at, lease_until = here.at + %(lease)s * interval '1 second', keyed = %(keyed)s
+  FROM here
+ WHERE m.id = %(id)s AND m.attempts = %(attempt)s AND m.status = 'sending' AND m.tells = %(tells)s
+   AND m.not_after > here.at
+   AND NOT EXISTS (SELECT 1 FROM notifications_message t JOIN notifications_followup f ON f.id = t.follow_up_id
+                    WHERE (t.id = m.id OR t.told_with_id = m.id) AND f.answered_at IS NOT NULL)
+"""
+
+# The same as MARK for a window of rows at once. A session that somebody holds just now is passed by, so nothing waits
+# here and no two windows wait for each other; its row is marked alone, as above.
 MARK_WINDOW: Final = """
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[], %(sessions)s::uuid[], %(versions)s::int[],

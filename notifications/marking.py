@@ -62,7 +62,7 @@ def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict
 def _plainly_said(key: UUID, batch: telling.Batch) -> tuple[Text, str] | None:
     now, message = clock.now(), batch.tellings.get(key)
     try:
-        if message is None or message.why_not() or not message.address:
+        if message is None or message.along or message.why_not() or not message.address:
             return None
         if pacing.not_before(message.message, now, batch.texted):
             return None
@@ -106,7 +106,7 @@ def _postponed(row: Claimed, message: telling.Telling) -> bool:
 
 def _mark(row: Claimed, message: telling.Telling, keyed: bool) -> bool:
     values = message.seen | {"lease": settings.LEASE_SECONDS, "keyed": keyed, "id": row.id, "attempt": row.attempt}
-    return prepared.change(sql.MARK, values) == 1
+    return prepared.change(sql.MARK_TOGETHER if message.along else sql.MARK, values) == 1
 
 
 def _held(row: Claimed) -> bool:

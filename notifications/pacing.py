@@ -60,7 +60,9 @@ def texted(messages: Iterable[Message], now: datetime) -> Texted:
     found: Texted = defaultdict(list)
     if not numbers:
         return found
-    went = Message.objects.filter(patient__phone__in=numbers, channel=Channel.SMS, status__in=SAID, alert=None)
+    went = Message.objects.filter(
+        patient__phone__in=numbers, channel=Channel.SMS, status__in=SAID, alert=None, told_with=None
+    )
     rows = went.annotate(at=Coalesce("handed_over_at", "sent_at")).filter(at__gt=now - wishes.WEEK)
     for number, at in rows.values_list("patient__phone", "at"):
         found[number].append(at)

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from notifications import alerts
+from notifications import alerts, together
 from notifications.facts import SAID, History, facts_of, histories, last_sessions, told_start, why_not
 from notifications.models import FollowUp, Message, MessageStatus
 from notifications.reminders import Due, due_messages
@@ -92,9 +92,12 @@ class Changes:
         FollowUp.objects.bulk_create(self.follow_ups)
         Message.objects.bulk_create(self.messages, ignore_conflicts=True)
         if self.revised:
+            together.part([row.id for row, _ in self.revised])
             columns = zip(*(_revision(row, read_as) for row, read_as in self.revised), strict=True)
             with connection.cursor() as cursor:
                 cursor.execute(REVISE, [list(column) for column in columns])
+        if touched := {row.patient_id for row in (*self.messages, *(row for row, _ in self.revised))}:
+            together.join(touched)
 
 
 def reconcile(now: datetime, limit: int = BATCH) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email.utils import parseaddr
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from notifications.models import Wording
 from sessions.models import SessionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
     from uuid import UUID
 
@@ -36,17 +37,50 @@ DAY_FORMAT = {"en": "D, M j", "es": "D j M"}
 FEWEST_LETTERS_OF_A_NAME = 10
 
 
-def compose(message: Message, own: OwnWordings | None = None) -> Text:
+def compose(message: Message, own: OwnWordings | None = None, along: Sequence[Message] = ()) -> Text:
     """What `message` says, in the words of its channel (with its session, site, patient and follow-up loaded).
 
-    `own` are the clinic's wordings where they were read for many at once.
+    `own` are the clinic's wordings where they were read for many at once; `along` is what it says beside itself.
     """
+    if along:
+        return _several((message, *along), own)
     kind, patient, site = wordings.kind_of(message.kind), message.patient, message.site
     values = values_of(site, patient.language, message.speaks_of) | _of_its_own(message)
     wording = wording_for(site, kind, message.channel, patient.language, own)
     if message.channel == Channel.SMS:
         return Text("", short(wording.body, values))
     return mail(wording, values, patient.language, _calendar(message, kind), stopping.address(patient))
+
+
+def _several(messages: Sequence[Message], own: OwnWordings | None) -> Text:
+    """What messages of one family say as one, in the order of the visits."""
+    lead = messages[0]
+    kind, patient, site = wordings.kind_of(lead.kind), lead.patient, lead.site
+    in_order = sorted(messages, key=lambda each: (each.speaks_of, each.due_at, each.id))
+    values = values_of(site, patient.language, in_order[0].speaks_of)
+    values["count"] = str(len({each.session_id for each in messages}))
+    if lead.channel == Channel.SMS:
+        return Text("", short(wording_for(site, f"several_{kind}", Channel.SMS, patient.language, own).body, values))
+    if lead.follow_up is not None:
+        links = [new_link(each.follow_up) for each in in_order if each.follow_up]
+        values["links"], name = "\n\n".join(links), "several_follow_up"
+    else:
+        values["visits"], name = _lines(in_order, site, patient.language), "several"
+    wording = wording_for(site, name, Channel.EMAIL, patient.language, own)
+    whole = mail(wording, values, patient.language, stop=stopping.address(patient))
+    files = [_calendar(each, wordings.kind_of(each.kind)) for each in in_order]
+    return replace(whole, calendars=tuple(dict.fromkeys(filter(None, files))))
+
+
+def _lines(messages: Sequence[Message], site: Site, language: str) -> str:
+    """A line for each news; a reminder adds nothing to other news of the same visit."""
+    kinds = [(each, wordings.kind_of(each.kind)) for each in messages]
+    news = {each.session_id for each, kind in kinds if kind != "reminder"}
+    told = [(each, kind) for each, kind in kinds if kind != "reminder" or each.session_id not in news]
+    lines = [
+        wordings.filled(wordings.line(kind, language), values_of(site, language, each.speaks_of)) for each, kind in told
+    ]
+    return "\n".join(dict.fromkeys(lines))
 
 
 def _of_its_own(message: Message) -> dict[str, str]:
@@ -81,15 +115,14 @@ def wording_for(site: Site, kind: str, channel: str, language: str, own: OwnWord
 
 
 def values_of(site: Site, language: str, speaks_of: datetime | None = None) -> dict[str, str]:
-    """The fields of a wording, `link` and `until` empty; names in one line, whatever they hold."""
+    """The fields of a wording, those that only some kinds have empty; names in one line, whatever they hold."""
     return {
         "clinic": " ".join(site.name.split()),
         "day": day(speaks_of, site, language) if speaks_of else "",
         "time": time_of_day(speaks_of, site) if speaks_of else "",
         "phone": site.phone or wordings.DATA["fallback_phone"][language],
         "emergency": site.emergency_number,
-        "link": "",
-        "until": "",
+        **dict.fromkeys(("link", "until", "links", "visits", "count"), ""),
     }
 
 
@@ -100,7 +133,7 @@ def mail(
     subject, body = wordings.filled(wording.subject, values), wordings.filled(wording.body, values)
     context = {
         "paragraphs": body.split("\n\n"),
-        "link": values["link"],
+        "links": {values["link"], *values["links"].split()} - {""},
         "until": values["until"],
         "stop": stop,
         "language": language,

@@ -27,7 +27,8 @@ SUBJECT_LENGTH, BODY_LENGTH, SMS_LENGTH = 120, 4000, gsm.ONE_PART["gsm"]
 LONGEST: Final = {
     "clinic": "Clinic 123", "day": "Wed, Sep 30", "time": "12:30 pm UTC+0530", "phone": "+123456789012345",
     "link": "https://visits.clinic.example/check-in/" + "x" * 43 + "/", "emergency": "911",
-    "until": "Wed, Sep 30, 12:30 pm UTC+0530",
+    "until": "Wed, Sep 30, 12:30 pm UTC+0530", "count": "12",
+    "visits": "Wed, Sep 30 at 12:30 pm UTC+0530: your visit.", "links": "https://visits.clinic.example/check-in/",
 }  # fmt: skip
 LONGEST_LINKS: Final = {"offer": "https://visits.clinic.example/waitlist/"}
 
@@ -71,6 +72,11 @@ def longest(kind: str) -> dict[str, str]:
 def filled(text: str, values: Mapping[str, str]) -> str:
     """The text with its fields filled in; a value is never read as a field. KeyError for an unknown field."""
     return FIELD.sub(lambda found: values[found[1]], text)
+
+
+def line(kind: str, language: str) -> str:
+    """How one visit is named in a message about several; in English for a language that there is none in."""
+    return str(DATA["lines"].get(language, DATA["lines"]["en"])[kind])
 
 
 def problems(kind: str, channel: str, wording: Wording) -> list[Problem]:

@@ -96,7 +96,7 @@ def _as_shown(
     if any(problem.code in {"unknown_field", "brace"} for problem in found):
         return nothing
     values = texts.values_of(site, language, clock.now()) | {
-        name: wordings.longest(kind)[name] for name in ("link", "until")
+        name: wordings.longest(kind)[name] for name in ("link", "until", "links", "visits", "count")
     }
     if channel == Channel.SMS:
         body = texts.short(said.body, values)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Text:
     """What is said. A channel that has no place for a part leaves it out.
 
-    `html` says the same as `body`. `calendar` is an iCalendar text with its METHOD. `stop` is the address at which one
-    POST ends such messages (RFC 8058).
+    `html` says the same as `body`. `calendar` is an iCalendar text with its METHOD, `calendars` are those of more
+    visits, since one METHOD speaks of one (RFC 5546). `stop` is the address at which one POST ends such messages (RFC
+    8058).
     """
 
     subject: str
@@ -28,6 +29,7 @@ class Text:
     html: str = ""
     calendar: str = ""
     stop: str = ""
+    calendars: tuple[str, ...] = ()
 
 
 class NotSent(Exception):  # noqa: N818  (what it says)

@@ -45,8 +45,8 @@ def _message(text: Text, to: str, reference: UUID) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(text.subject, text.body, settings.DEFAULT_FROM_EMAIL, [to], headers=headers)
     if text.html:
         message.attach_alternative(text.html, "text/html")
-    if text.calendar:
-        message.attach(_invitation(text.calendar))
+    for calendar in filter(None, (text.calendar, *text.calendars)):
+        message.attach(_invitation(calendar))
     return message
 
 
