@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from django.db import connection
 from django.db.models import Model
+from psycopg.pq import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,9 +25,14 @@ def first_row(statement: str, values: Values, *, shown: bool = False) -> tuple[A
     return next(iter(all_rows(statement, values, shown=shown)), None)
 
 
-def all_rows(statement: str, values: Values, *, shown: bool = False) -> list[tuple[Any, ...]]:
-    """The rows that the statement gives; instants and ids as text, as the API has them, where they are only `shown`."""
+def all_rows(statement: str, values: Values, *, shown: bool = False, binary: bool = False) -> list[tuple[Any, ...]]:
+    """The rows that the statement gives; instants and ids as text, as the API has them, where they are only `shown`.
+
+    `binary` is for rows that are mostly bytes, which as text would be twice as many.
+    """
     with _cursor(shown) as cursor:
+        if binary:
+            cursor.cursor.format = Format.BINARY
         cursor.execute(statement, values)
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 

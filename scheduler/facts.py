@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scheduler.load import Load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date, datetime
 
     from scheduler.treatment import Visit
+
+    Mentions = Callable[[frozenset[str]], bool]
 
 
 class Seat(NamedTuple):
@@ -102,17 +105,53 @@ class Day:
     from_slot: int = 0
     numbers: tuple[int, int] | None = field(default=None, compare=False)
 
+    @classmethod
+    def later(cls, rest: Callable[[], dict[str, Any]], mentions: Mentions | None = None, **known: Any) -> Day:
+        """A day of which only `known` fields are worked out; `rest` gives the others when one is asked for first.
+
+        Of a window few days are looked at. `mentions` says by less work whether a session of some ids may be on it.
+        """
+        made = object.__new__(cls)
+        made.__dict__.update(known, _rest=rest, _mentions=mentions)
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """A field that is not there yet. In threads each may work it out, to the same end."""
+            rest = self.__dict__.get("_rest")
+            if rest is not None and name in LATER:
+                self.__dict__.update(rest(), _rest=None, _mentions=None)
+            if name in self.__dict__:
+                return self.__dict__[name]
+            raise AttributeError(name)
+
     @cached_property
     def load(self) -> Load:
         """What the sessions already there leave; worked out once."""
-        return Load(self)
+        whole = self.__dict__.get("_whole")
+        return Load(self) if whole is None else whole.load
+
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether one of these sessions is on the day."""
+        mentions = self.__dict__.get("_mentions")
+        return (mentions is None or mentions(names)) and any(item.id in names for item in self.taken)
 
     def seen_by(self, patient_free: int, from_slot: int) -> Day:
         """The day as one patient finds it at one time. The load, which knows of neither, is worked out once for all."""
         seen = object.__new__(Day)
         # Field by field, as `replace` does it, a hundred days take longer than the search over them.
-        seen.__dict__.update(self.__dict__, load=self.load, patient_free=patient_free, from_slot=from_slot)
+        seen.__dict__.update(self.__dict__, _whole=self, patient_free=patient_free, from_slot=from_slot)
+        if self.__dict__.get("_rest") is not None:
+            seen.__dict__["_rest"] = self._settled
         return seen
+
+    def _settled(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in LATER}
+
+
+# What `Day.later` may leave out.
+LATER = ("open", "chairs", "nurses", "prescribers", "taken")
 
 
 @dataclass(frozen=True)

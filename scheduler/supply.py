@@ -8,22 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from accounts.prepared import all_rows
 from scheduler import walltime
 from scheduler.day import ChairFacts, Day, StaffFacts
-from scheduler.models import (
-    AvailabilityRule,
-    Chair,
-    ChairClosure,
-    OpeningHours,
-    Provider,
-    ProviderRole,
-    SiteClosure,
-    TimeOff,
-)
+from scheduler.models import OpeningHours, ProviderRole, SiteClosure
 from scheduler.suppose import Opening
 
 if TYPE_CHECKING:
@@ -81,6 +73,15 @@ def closed_days(site: Site, dates: Collection[date]) -> dict[date, Opening]:
     return found
 
 
+class Rule(NamedTuple):
+    """A weekly shift in wall time and the dates on which it is in effect."""
+
+    starts: time
+    ends: time
+    effective_from: date
+    effective_until: date | None
+
+
 @dataclass(frozen=True)
 class Supply:
     """A site's rows of a window of days, by what they belong to.
@@ -91,36 +92,57 @@ class Supply:
     zone: ZoneInfo
     first: date
     last: date
-    hours: dict[int, list[OpeningHours]]
+    hours: dict[int, list[tuple[time, time]]]
     closures: Spans
     chairs: list[ChairFacts]
     chair_closures: dict[str, Spans]
     staff: list[StaffFacts]
-    rules: dict[tuple[str, int], list[AvailabilityRule]]
+    rules: dict[tuple[str, int], list[Rule]]
     time_off: dict[str, Spans]
     never_closed: dict[tuple[str, int], ChairFacts] = field(default_factory=dict)
 
 
+# One question a table, and rows as they come: models would take longer than all that is made of them.
+HOURS = "SELECT weekday, opens, closes FROM scheduler_openinghours WHERE site_id = %s"
+CLOSURES = "SELECT lower(during), upper(during) FROM scheduler_siteclosure WHERE site_id = %s AND during && {window}"
+CHAIRS = "SELECT id::text, kind, features FROM scheduler_chair WHERE site_id = %s AND is_active ORDER BY id"
+CHAIR_CLOSURES = """
+SELECT x.chair_id::text, lower(x.during), upper(x.during) FROM scheduler_chairclosure x
+JOIN scheduler_chair c ON c.id = x.chair_id WHERE c.site_id = %s AND x.during && {window}
+"""
+STAFF = """
+SELECT id::text, role, capacity, max_acuity FROM scheduler_provider WHERE site_id = %s AND is_active ORDER BY id
+"""
+RULES = """
+SELECT r.provider_id::text, r.weekday, r.start_time, r.end_time, r.effective_from, r.effective_until
+FROM scheduler_availabilityrule r JOIN scheduler_provider p ON p.id = r.provider_id
+WHERE p.site_id = %s AND p.is_active AND r.effective_from <= %s
+  AND (r.effective_until IS NULL OR r.effective_until >= %s)
+"""
+TIME_OFF = """
+SELECT t.provider_id::text, lower(t.during), upper(t.during) FROM scheduler_timeoff t
+JOIN scheduler_provider p ON p.id = t.provider_id WHERE p.site_id = %s AND t.during && {window}
+"""
+CLOSURES, CHAIR_CLOSURES, TIME_OFF = (
+    text.format(window="tstzrange(%s, %s)") for text in (CLOSURES, CHAIR_CLOSURES, TIME_OFF)
+)
+
+
 def _load(site: UUID, zone: ZoneInfo, first: date, last: date, window: tuple[datetime, datetime]) -> Supply:
-    rules = AvailabilityRule.objects.filter(
-        provider__site=site, provider__is_active=True, effective_from__lte=last
-    ).exclude(effective_until__lt=first - walltime.DAY)
-    closures = SiteClosure.objects.filter(site=site, during__overlap=window)
-    chairs = Chair.objects.filter(site=site, is_active=True).order_by("id")
-    chair_closures = ChairClosure.objects.filter(chair__site=site, during__overlap=window)
-    providers = Provider.objects.filter(site=site, is_active=True).order_by("id")
-    time_off = TimeOff.objects.filter(provider__site=site, during__overlap=window)
+    touched = [site, *window]
     return Supply(
         zone=zone,
         first=first,
         last=last,
-        hours=_by((row.weekday, row) for row in OpeningHours.objects.filter(site=site)),
-        closures=[(row.during.lower, row.during.upper) for row in closures],
-        chairs=[ChairFacts(str(row.id), row.kind, frozenset(row.features), 0) for row in chairs],
-        chair_closures=_by((str(row.chair_id), (row.during.lower, row.during.upper)) for row in chair_closures),
-        staff=[StaffFacts(str(row.id), row.role, 0, row.capacity, row.max_acuity) for row in providers],
-        rules=_by(((str(row.provider_id), row.weekday), row) for row in rules),
-        time_off=_by((str(row.provider_id), (row.during.lower, row.during.upper)) for row in time_off),
+        hours=_by((weekday, (opens, closes)) for weekday, opens, closes in all_rows(HOURS, [site])),
+        closures=[(start, end) for start, end in all_rows(CLOSURES, touched)],
+        chairs=[ChairFacts(name, kind, frozenset(has), 0) for name, kind, has in all_rows(CHAIRS, [site])],
+        chair_closures=_by((chair, (start, end)) for chair, start, end in all_rows(CHAIR_CLOSURES, touched)),
+        staff=[StaffFacts(name, role, 0, most, points) for name, role, most, points in all_rows(STAFF, [site])],
+        rules=_by(
+            ((who, weekday), Rule(*rule)) for who, weekday, *rule in all_rows(RULES, [site, last, first - walltime.DAY])
+        ),
+        time_off=_by((who, (start, end)) for who, start, end in all_rows(TIME_OFF, touched)),
     )
 
 
@@ -134,21 +156,29 @@ def _by(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
 
 def _day(supply: Supply, day: date, zone: ZoneInfo) -> Day:
     first, slots = walltime.first_instant(day, zone), walltime.slots_in(day, zone)
-    every = (1 << slots) - 1
-    hours = [walltime.shift(day, row.opens, row.closes, zone) for row in supply.hours.get(day.weekday(), ())]
-    staff = [_on_duty(supply, person, day, zone, first, slots) for person in supply.staff]
-    return Day(
+    return Day.later(
+        partial(_offered, supply, day, first, slots),
         date=day,
         first_instant=first,
         slots=slots,
-        open=_union(hours, first, slots, inward=True) & ~_union(supply.closures, first, slots, inward=False),
         wall=walltime.wall_minutes(day, zone),
-        chairs=tuple(_free(supply, chair, first, slots) for chair in supply.chairs),
-        nurses=tuple(person for person in staff if person.role == ProviderRole.NURSE),
-        prescribers=tuple(person for person in staff if person.role == ProviderRole.PRESCRIBER),
         taken=(),
-        patient_free=every,
+        patient_free=(1 << slots) - 1,
+        from_slot=0,
+        numbers=None,
     )
+
+
+def _offered(supply: Supply, day: date, first: datetime, slots: int) -> dict[str, Any]:
+    """What takes long of a day: opening hours, chairs, who is on duty."""
+    hours = [walltime.shift(day, *span, supply.zone) for span in supply.hours.get(day.weekday(), ())]
+    staff = [_on_duty(supply, person, day, supply.zone, first, slots) for person in supply.staff]
+    return {
+        "open": _union(hours, first, slots, inward=True) & ~_union(supply.closures, first, slots, inward=False),
+        "chairs": tuple(_free(supply, chair, first, slots) for chair in supply.chairs),
+        "nurses": tuple(person for person in staff if person.role == ProviderRole.NURSE),
+        "prescribers": tuple(person for person in staff if person.role == ProviderRole.PRESCRIBER),
+    }
 
 
 def _free(supply: Supply, chair: ChairFacts, first: datetime, slots: int) -> ChairFacts:
@@ -178,9 +208,9 @@ def _on_duty(supply: Supply, person: StaffFacts, day: date, zone: ZoneInfo, firs
 Shifts = tuple[tuple[time, time], ...]
 
 
-def _shifts(rules: Iterable[AvailabilityRule], day: date) -> Shifts:
+def _shifts(rules: Iterable[Rule], day: date) -> Shifts:
     """The shifts, in wall time, that begin on that day."""
-    return tuple((rule.start_time, rule.end_time) for rule in rules if in_effect(rule, day))
+    return tuple((rule.starts, rule.ends) for rule in rules if in_effect(rule, day))
 
 
 def _duty(today: Shifts, before: Shifts, day: date, zone: ZoneInfo) -> int:
@@ -196,7 +226,7 @@ def _steady_duty(today: Shifts, before: Shifts) -> int:
     return _duty(today, before, date(2001, 1, 2), ZoneInfo("UTC"))
 
 
-def in_effect(rule: AvailabilityRule, day: date) -> bool:
+def in_effect(rule: Rule, day: date) -> bool:
     """Whether the rule's dates take in `day`, the day on which a shift begins; the weekday is not looked at."""
     return rule.effective_from <= day and (rule.effective_until is None or day <= rule.effective_until)
 

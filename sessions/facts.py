@@ -148,7 +148,7 @@ def _busy(patient: Patient, days: Sequence[Day], left_out: list[UUID]) -> list[t
 
 def _without(day: Day, names: frozenset[str]) -> Day:
     """The day without these sessions."""
-    if not names or not any(item.id in names for item in day.taken):
+    if not names or not day.has_any(names):
         return day
     return replace(day, taken=tuple(item for item in day.taken if item.id not in names), numbers=None)
 

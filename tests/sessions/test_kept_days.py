@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ import pytest
 from django.db import connection, transaction
 from psycopg import IsolationLevel
 
+from scheduler.facts import Seat, Taken
+from scheduler.models import Chair
 from scheduler.supply import supply_on
-from scheduler.walltime import local_date
+from scheduler.walltime import SLOT, first_instant, local_date
 from sessions import kept_days
 from sessions.facts import zone_of
 from sessions.models import Session
@@ -21,6 +24,8 @@ from tests.sessions.writers import Writers, begin, make_ground
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.db.backends.utils import CursorWrapper
 
     from accounts.models import Site
     from scheduler.facts import Day
@@ -159,12 +164,84 @@ def test_it_costs_as_many_questions_for_much_as_for_little(
     site = ground.clinic.site
     with django_assert_num_queries(9):
         kept_days.days_of(site, window(site))
-    for number in range(30):
-        factories.make_chair(site, name=f"One more {number}")
+    Chair.objects.bulk_create(Chair(site=site, name=f"One more {n}", kind="recliner") for n in range(500))
     with django_assert_num_queries(9):
         kept_days.days_of(site, window(site))
     with django_assert_num_queries(1):
         kept_days.days_of(site, window(site))
+
+
+def test_what_sessions_take_as_their_rows_say(ground: Ground, connect: Connect) -> None:
+    site, raw = ground.clinic.site, connect(IsolationLevel.READ_COMMITTED)
+    # One that begins between two slots, one that ends on the morrow, one that has begun, one that is gone.
+    rows = [
+        ground.row(1, 62),
+        ground.row(2, 13 * 60, infuse=300),
+        ground.row(3, 120, status="arrived", arrived_at=MORNING),
+        ground.row(4, 60, status="cancelled"),
+    ]
+    put(raw, *rows)
+    raw.execute("UPDATE infusion_sessions_session SET chair_kinds = '{bed}', wished_provider_id = nurse_id, acuity = 3")
+    raw.commit()
+    zone = zone_of(site)
+    found = {day.date: day for day in kept_days.days_of(site, window(site))}
+    for day in found.values():
+        ends = first_instant(day.date + DAY, zone)
+        there = Session.objects.filter(site=site, turnover_end__gt=day.first_instant, start__lt=ends)
+        taken = [
+            Taken(
+                str(row.id),
+                *(
+                    math.floor((at - day.first_instant) / SLOT)
+                    if name in ("start", "infuse_start")
+                    else math.ceil((at - day.first_instant) / SLOT)
+                    for name in ("start", "infuse_start", "end", "turnover_end", "hands_on_until")
+                    for at in [getattr(row, name)]
+                ),
+                row.acuity,
+                str(row.chair_id),
+                str(row.nurse_id),
+                str(row.prescriber_id),
+                row.status == "arrived",
+                Seat(frozenset({"bed"})),
+                str(row.nurse_id),
+            )
+            for row in there.exclude(status="cancelled").order_by("id")
+        ]
+        assert day.taken == tuple(taken)
+    assert [len(day.taken) for day in found.values()].count(0) == len(found) - 2
+    # Of some days only: what reaches over midnight is found though the eve is not asked for.
+    morrow = max(on for on, day in found.items() if day.taken)
+    kept_days.forget()
+    assert kept_days.days_of(site, [morrow, morrow + 5 * DAY]) == (found[morrow], found[morrow + 5 * DAY])
+
+
+def test_what_lies_outside_the_dates_is_not_read(ground: Ground, connect: Connect) -> None:
+    site, raw = ground.clinic.site, connect(IsolationLevel.READ_COMMITTED)
+    dates = window(site)
+
+    def rows_read() -> int:
+        kept_days.forget()
+        with transaction.atomic(), connection.cursor() as cursor:
+            # As on a large table, for which this would be the dearer way.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            before = fetched(cursor)
+            kept_days.days_of(site, dates)
+            return fetched(cursor) - before
+
+    def fetched(cursor: CursorWrapper) -> int:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'infusion_sessions_session'"
+        )
+        return int(cursor.fetchone()[0])
+
+    put(raw, *(ground.row(n % 8, n % 6 * 1440 + n // 6 * 300) for n in range(12)))
+    raw.commit()
+    before = rows_read()
+    put(raw, *(ground.row(n % 8, (20 + n % 20) * 1440 + n // 20 * 300) for n in range(60)))
+    raw.commit()
+    assert (before, rows_read()) == (12, 12)
 
 
 def test_the_supply_of_a_site_that_has_nothing(ground: Ground) -> None:
