@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Count, Q
+
 from accounts.refusals import Forbidden, Invalid, Refusal, RuleBroken
 from accounts.rights import is_staff
 from scheduler import planner, treatment
@@ -14,7 +16,7 @@ from scheduler.walltime import local_date
 from sessions.as_planned import numbers_of
 from sessions.facts import instants, site_days, zone_of
 from sessions.infeasible import Asked, explain
-from sessions.models import GONE, Order, Plan, Session
+from sessions.models import GONE, Order, Plan
 
 if TYPE_CHECKING:
     from accounts.models import Patient, Site, User
@@ -52,26 +54,28 @@ class Proposal:
 
 
 def propose(request: PlanRequest, user: User, now: datetime) -> Proposal:
-    """Find the best whole series and keep each as a plan.
+    """Find the best whole series and keep each as a plan. What a patient is offered ends while the order is good.
 
     Raises:
         Invalid, RuleBroken, Forbidden: what is wrong with the request, before any search starts.
     """
-    visits, days, plans = _plans(request, user, now)
+    visits, days, plans, until = _plans(request, user, now)
     if plans:
         return Proposal(plans)
     asked = Asked(request.site, visits, request.wishes, request.patient)
-    return Proposal([], *explain(asked, days, outlook(request.site, request.wishes, now), user, now))
+    around = [on for on in outlook(request.site, request.wishes, now) if on <= until]
+    return Proposal([], *explain(asked, days, around, user, now))
 
 
 def _plans(
     request: PlanRequest, user: User, now: datetime
-) -> tuple[tuple[treatment.Visit, ...], tuple[Day, ...], list[Plan]]:
-    """The visits asked for, the site's days, and the plans found, kept."""
+) -> tuple[tuple[treatment.Visit, ...], tuple[Day, ...], list[Plan], date]:
+    """The visits asked for, the site's days, the plans found, kept, and the last date that may be planned at all."""
     visits = _visits(request)
     check_window(request.site, request.wishes, now)
-    _check(request, user, len(visits), now)
-    days = site_days(request.site, window_of(request.wishes), request.patient, user, now)
+    until = _check(request, user, len(visits))
+    dates = [on for on in window_of(request.wishes) if on <= until]
+    days = site_days(request.site, dates, request.patient, user, now)
     by_date = {day.date: day for day in days}
     found = planner.plan(visits, days, request.wishes, weights_of(request.site), request.limit)
     plans = [
@@ -89,7 +93,7 @@ def _plans(
         )
         for whole in found
     ]
-    return visits, days, Plan.objects.bulk_create(plans)
+    return visits, days, Plan.objects.bulk_create(plans), until
 
 
 def fresh_plans(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[Plan]:
@@ -154,12 +158,13 @@ def check_window(site: Site, wishes: planner.Wishes, now: datetime) -> None:
         raise RuleBroken("chair_kind_missing", "This site has no chair of that kind.")
 
 
-def _check(request: PlanRequest, user: User, count: int, now: datetime) -> None:
-    """Refuse what may not be planned."""
+def _check(request: PlanRequest, user: User, count: int) -> date:
+    """Refuse what may not be planned; the last date that may be."""
     if request.protocol.status != Protocol.Status.APPROVED:
         raise RuleBroken("protocol_not_approved", "Only an approved protocol can be planned and booked.")
-    if not is_staff(user):
-        order_for(user, request.patient, request.protocol, count, local_date(now, zone_of(request.site)))
+    if is_staff(user):
+        return date.max
+    return _orders(user, request.patient, request.protocol, count, request.wishes.earliest)[-1].valid_until
 
 
 def order_for(user: User, patient: Patient | None, protocol: Protocol, count: int, last: date) -> Order:
@@ -168,12 +173,18 @@ def order_for(user: User, patient: Patient | None, protocol: Protocol, count: in
     Raises:
         Forbidden: `no_order` where no prescriber has ordered as many, or the order runs out before.
     """
+    return _orders(user, patient, protocol, count, last)[0]
+
+
+def _orders(user: User, patient: Patient | None, protocol: Protocol, count: int, last: date) -> list[Order]:
+    """Every order that would do, at least one, the one that runs out first at the front."""
     orders = Order.objects.filter(patient=patient, patient__user=user, protocol=protocol, valid_until__gte=last)
-    for order in orders.order_by("valid_until", "id"):
-        used = Session.objects.filter(series__order=order).exclude(status__in=GONE).count()
-        if order.sessions - used >= count:
-            return order
-    raise Forbidden("no_order", "A prescriber has to order this treatment before you can plan or book it.")
+    used = Count("series__sessions", filter=~Q(series__sessions__status__in=GONE))
+    orders = orders.annotate(used=used).order_by("valid_until", "id")
+    found = [each for each in orders if each.sessions - each.used >= count]
+    if not found:
+        raise Forbidden("no_order", "A prescriber has to order this treatment before you can plan or book it.")
+    return found
 
 
 def as_row(planned: planner.Planned) -> dict[str, Any]:

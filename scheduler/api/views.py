@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 name_constraint("site_name_once", "name_taken", "The organization has a site of this name.")
+name_constraint("site_plan_weights", "invalid_weights", "A whole number within bounds for each of five terms.", 400)
 name_constraint("chair_name_once", "name_taken", "The site has a chair of this name.")
 name_constraint("protocol_version_once", "code_taken", "There is a protocol with this code.")
 name_constraint("nurse_capacity", "nurse_capacity", "The nurse would have more patients than allowed.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import AuditEntry
 from scheduler.models import AvailabilityRule
@@ -282,3 +284,27 @@ def test_a_filter_by_another_clinics_id_looks_like_an_unknown_one(clinic: Clinic
     answers = [manager(clinic, api).get(f"/api/v1/chairs/?site={id}").json() for id in (clinic.other.site.id, UNKNOWN)]
     assert answers[0] == answers[1]
     assert answers[0]["code"] == "unknown_reference"
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        5,
+        [],
+        None,
+        {"level": 1},
+        WEIGHTS | {"cost": 1},
+        WEIGHTS | {"deviation": 10**14 + 1},
+        WEIGHTS | {"level": 10**9 + 1},
+        WEIGHTS | {"level": -1},
+        WEIGHTS | {"same_time": 1.5},
+        WEIGHTS | {"first_day": "1"},
+        WEIGHTS | {"fragments": True},
+    ],
+)
+def test_the_database_refuses_weights_that_no_score_can_hold(clinic: Clinic, weights: object) -> None:
+    with pytest.raises(IntegrityError, match="site_plan_weights"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE accounts_site SET plan_weights = %s", [json.dumps(weights)])
+    for good in ({}, WEIGHTS, WEIGHTS | {"deviation": 10**14, "level": 0}):
+        clinic.site.plan_weights = good
+        clinic.site.save()

@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from scheduler.models import AvailabilityRule, ChairKind, SiteClosure
 from scheduler.plans import Wishes
+from sessions.models import Order
 from sessions.planning import outlook
 from tests.factories import make_chair, make_order, make_protocol, make_provider, phase
-from tests.sessions.test_plan_and_book import ahead, asked
+from tests.sessions.test_plan_and_book import ahead, asked, book
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +151,29 @@ def test_patients_read_words_of_their_own(clinic: Clinic, api: Any) -> None:
         "You asked for Tuesdays only.",
         "Session 2 has to follow session 1 within 5 days.",
     ]
+
+
+def test_a_patient_is_offered_nothing_beyond_the_order(clinic: Clinic, api: Any) -> None:
+    patient, body = api(clinic.users["patient"]), asked(clinic, latest_date=ahead(8))
+    order = make_order(clinic.patient, clinic.protocol, clinic.users["prescriber"], sessions=6)
+    later = next(each for each in infeasible(patient, body)["relaxations"] if each["codes"] == ["latest_date"])
+    # While the order ends before, the same change would lead to plans that cannot be booked.
+    last = date.fromisoformat(later["change"]["latest_date"])
+    Order.objects.update(valid_until=last - timedelta(days=1))
+    found = infeasible(patient, body)
+    assert all("latest_date" not in each["codes"] for each in found["relaxations"])
+    check_changes(patient, body, found)
+    infeasible(patient, body | later["change"])
+    Order.objects.update(valid_until=last)
+    offered = patient.post("/api/v1/plans/", body | {"latest_date": ahead(60)}).json()["plans"]
+    for plan in offered:
+        assert max(session["start"] for session in plan["sessions"])[:10] <= f"{last}"
+    taken = patient.post("/api/v1/plans/", body | later["change"]).json()["plans"][0]["id"]
+    assert book(patient, clinic, taken).status_code == 201
+    assert Order.objects.get() == order
+    Order.objects.update(valid_until=date.fromisoformat(ahead(0)))
+    refused = patient.post("/api/v1/plans/", body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "no_order")
 
 
 def test_as_many_queries_for_a_long_window_as_for_a_short_one(desk: APIClient, clinic: Clinic) -> None:

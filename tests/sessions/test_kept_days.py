@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.raw import Connect
 
 DAY = timedelta(days=1)
+BEGINS, ENDS = ("start", "infuse_start"), ("end", "turnover_end", "hands_on_until")
 
 
 def window(site: Site) -> list[Any]:
@@ -171,6 +172,23 @@ def test_it_costs_as_many_questions_for_much_as_for_little(
         kept_days.days_of(site, window(site))
 
 
+def as_taken(row: Session, day: Day) -> Taken:
+    """What a session takes of a day, by the book: in slots, rounded outward."""
+    slots = {name: (getattr(row, name) - day.first_instant) / SLOT for name in (*BEGINS, *ENDS)}
+    return Taken(
+        **{name: math.floor(slots[name]) for name in BEGINS},
+        **{name: math.ceil(slots[name]) for name in ENDS},
+        id=str(row.id),
+        acuity=row.acuity,
+        chair=str(row.chair_id),
+        nurse=str(row.nurse_id),
+        prescriber=str(row.prescriber_id),
+        pinned=row.status == "arrived",
+        seat=Seat(frozenset(row.chair_kinds)),
+        provider=str(row.wished_provider_id),
+    )
+
+
 def test_what_sessions_take_as_their_rows_say(ground: Ground, connect: Connect) -> None:
     site, raw = ground.clinic.site, connect(IsolationLevel.READ_COMMITTED)
     # One that begins between two slots, one that ends on the morrow, one that has begun, one that is gone.
@@ -188,27 +206,8 @@ def test_what_sessions_take_as_their_rows_say(ground: Ground, connect: Connect) 
     for day in found.values():
         ends = first_instant(day.date + DAY, zone)
         there = Session.objects.filter(site=site, turnover_end__gt=day.first_instant, start__lt=ends)
-        taken = [
-            Taken(
-                str(row.id),
-                *(
-                    math.floor((at - day.first_instant) / SLOT)
-                    if name in ("start", "infuse_start")
-                    else math.ceil((at - day.first_instant) / SLOT)
-                    for name in ("start", "infuse_start", "end", "turnover_end", "hands_on_until")
-                    for at in [getattr(row, name)]
-                ),
-                row.acuity,
-                str(row.chair_id),
-                str(row.nurse_id),
-                str(row.prescriber_id),
-                row.status == "arrived",
-                Seat(frozenset({"bed"})),
-                str(row.nurse_id),
-            )
-            for row in there.exclude(status="cancelled").order_by("id")
-        ]
-        assert day.taken == tuple(taken)
+        rows = there.exclude(status="cancelled").order_by("id")
+        assert day.taken == tuple(as_taken(row, day) for row in rows)
     assert [len(day.taken) for day in found.values()].count(0) == len(found) - 2
     # Of some days only: what reaches over midnight is found though the eve is not asked for.
     morrow = max(on for on, day in found.items() if day.taken)
