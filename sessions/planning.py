@@ -181,7 +181,7 @@ def _orders(user: User, patient: Patient | None, protocol: Protocol, count: int,
     orders = Order.objects.filter(patient=patient, patient__user=user, protocol=protocol, valid_until__gte=last)
     used = Count("series__sessions", filter=~Q(series__sessions__status__in=GONE))
     orders = orders.annotate(used=used).order_by("valid_until", "id")
-    found = [each for each in orders if each.sessions - each.used >= count]
+    found: list[Order] = [each for each in orders if each.sessions - each.used >= count]
     if not found:
         raise Forbidden("no_order", "A prescriber has to order this treatment before you can plan or book it.")
     return found

@@ -206,8 +206,8 @@ def test_what_sessions_take_as_their_rows_say(ground: Ground, connect: Connect) 
     for day in found.values():
         ends = first_instant(day.date + DAY, zone)
         there = Session.objects.filter(site=site, turnover_end__gt=day.first_instant, start__lt=ends)
-        rows = there.exclude(status="cancelled").order_by("id")
-        assert day.taken == tuple(as_taken(row, day) for row in rows)
+        live = there.exclude(status="cancelled").order_by("id")
+        assert day.taken == tuple(as_taken(one, day) for one in live)
     assert [len(day.taken) for day in found.values()].count(0) == len(found) - 2
     # Of some days only: what reaches over midnight is found though the eve is not asked for.
     morrow = max(on for on, day in found.items() if day.taken)
