@@ -15,10 +15,10 @@ will do. Only then whatever a search finds that prefers to let stand.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from scheduler.exchange import make_room
+from scheduler.exchange import make_room, push_out
 from scheduler.pools import Claim, Pool, Resource, Use
 from scheduler.slots import peak
 
@@ -73,15 +73,25 @@ def _moved(item: Taken, found: Mapping[str, Place]) -> Taken:
     return item if place is None else replace(item, **place._asdict())
 
 
-def lay_pool(day: Day, which: int, added: Sequence[Taken], fewest: bool = True) -> dict[str, str] | None:
+@dataclass
+class Effort:
+    """How many steps are left to somebody who asks for many layings; where none are, only quick ways are tried."""
+
+    left: int
+
+
+def lay_pool(
+    day: Day, which: int, added: Sequence[Taken], fewest: bool = True, effort: Effort | None = None
+) -> dict[str, str] | None:
     """`assign` for one pool: chairs 0, nurses 1, prescribers 2; ids of sessions and of whom they get.
 
-    Without `fewest` it is only asked whether there is room, and the first laying found will do.
+    Without `fewest` it is only asked whether there is room, and the first laying found will do. None may then mean too
+    that the `effort` is used up.
     """
     load = day.load
     pool = (load.seats, load.carers, load.doctors)[which]
     claim_of = (load.seat, load.carer, load.doctor)[which]
-    return lay(pool, [claim_of(item) for item in added], fewest)
+    return lay(pool, [claim_of(item) for item in added], fewest, effort)
 
 
 def joined(day: Day, added: Sequence[Taken], laid: Sequence[dict[str, str]]) -> dict[str, Place]:
@@ -100,7 +110,9 @@ def _people(item: Taken) -> tuple[str | None, str | None, str | None]:
     return item.chair, item.nurse, item.prescriber
 
 
-def lay(pool: Pool, waiting: Sequence[Claim], fewest: bool = True) -> dict[str, str] | None:
+def lay(
+    pool: Pool, waiting: Sequence[Claim], fewest: bool = True, effort: Effort | None = None
+) -> dict[str, str] | None:
     """Who takes the waiting claims, and whom the claims that must change for them go to; None where nobody can."""
     if len(waiting) == 1 and (name := _beside(pool, waiting[0])) is not None:
         return {waiting[0].id: name}
@@ -108,8 +120,15 @@ def lay(pool: Pool, waiting: Sequence[Claim], fewest: bool = True) -> dict[str, 
     for most in (0, *COUNTED, None) if fewest else (0, None):
         if most is None and len(waiting) == 1 and (laid := make_room(pool, waiting[0])) is not None:
             return laid
+        if most is None and effort is not None and (laid := push_out(pool, waiting[0])) is not None:
+            return laid
         search = _Search(pool, new, most)
+        if effort is not None and most != 0:
+            search.steps = min(search.steps, effort.left)
+        allowed = search.steps
         found = search.run(waiting)
+        if effort is not None and most != 0:
+            effort.left -= allowed - max(search.steps, 0)
         if found is not None:
             return {claim.id: name for claim, name in found.items() if claim.id in new or claim.at != name}
         if not search.cut or (most == 0 and not all(map(pool.could_take, waiting))):

@@ -9,6 +9,7 @@ to the search in assignment.py.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # On how many rows room is looked for: where chairs are alike, the first will do.
 ROWS_TRIED = 4
+# So many are pushed out in turn before it is given up.
+PUSHES = 400
 
 
 def make_room(pool: Pool, new: Claim) -> dict[str, str] | None:
@@ -86,3 +89,52 @@ def _union(claims: list[Claim], inner: bool = False) -> int:
 def _first(slots: int) -> int:
     """The first slot of a set; later than any where it is empty."""
     return (slots & -slots).bit_length() - 1 if slots else 1 << 20
+
+
+def push_out(pool: Pool, new: Claim) -> dict[str, str] | None:
+    """Room on chairs that are not all alike: whoever is in the way is pushed out and looks for a chair in turn.
+
+    The chair is the one from which those are pushed out who have been least often; so nobody goes round in circles. As
+    `make_room`; None after `PUSHES` of them.
+    """
+    if any(each.capacity != 1 or each.max_points is not None for each in pool.resources.values()):
+        return None
+    rows = {name: {each.id: each for each in claims} for name, claims in pool.movable.items()}
+    busy = {name: use.busy for name, use in pool.full.items()}
+    pushed: Counter[str] = Counter()
+    waiting = [new]
+    for _ in range(PUSHES):
+        claim = waiting.pop()
+        fitting = [one.id for one in pool.options(claim) if not pool.firm[one.id].busy & claim.during]
+        if not fitting:
+            return None
+        out: list[Claim] = []
+        best = next((name for name in fitting if not busy[name] & claim.during), None)
+        if best is None:
+            best, out = _least_often(fitting, rows, claim, pushed)
+        for each in out:
+            del rows[best][each.id]
+            busy[best] &= ~each.during
+            pushed[each.id] += 1
+        rows[best][claim.id] = claim
+        busy[best] |= claim.during
+        waiting += out
+        if not waiting:
+            there = ((each, name) for name, row in rows.items() for each in row.values())
+            return {each.id: name for each, name in there if each is new or each.at != name}
+    return None
+
+
+def _least_often(
+    fitting: list[str], rows: dict[str, dict[str, Claim]], claim: Claim, pushed: Counter[str]
+) -> tuple[str, list[Claim]]:
+    """The row from which those are pushed out who have been least often, and who they are."""
+    found: tuple[int, str, list[Claim]] | None = None
+    for name in fitting:
+        mine = [each for each in rows[name].values() if each.during & claim.during]
+        often = len(mine) + sum(pushed[each.id] for each in mine)
+        if found is None or often < found[0]:
+            found = (often, name, mine)
+    if found is None:
+        raise AssertionError("somebody fits on no row and was asked about")
+    return found[1], found[2]

@@ -4,50 +4,37 @@ What counts, in this order: as few sessions as possible without a place; as few 
 all. A session that keeps its start may get another chair, nurse or prescriber: nobody has to be told of that. Whoever
 supply has not been taken from keeps their start.
 
-The search puts each session back as near its start as the day's exact predicate lets it, the hardest first; then, until
-nothing can be gained or its time is over, takes some out again and puts them back in another order. Every state of it
-is a repair in which everybody has a place that is theirs alone; what is best so far is the answer.
+First it is found by sums when each session would be (`scheduler.shifting`), then who has it, by the day's exact
+assignment. Where nobody can be assigned, that start is struck out and the session gets the nearest one left. All of it
+is bounded by counts, never by the clock: the same values give the same repair.
 """
 
 from __future__ import annotations
 
-import random
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from scheduler.day import Day, Need, Place, Refusal, Taken, place, starts
-from scheduler.slots import bits, runs
-from scheduler.walltime import DAY, SLOT
+from scheduler.assignment import Effort, joined, lay_pool
+from scheduler.day import Day, Place, Refusal, Taken, place
+from scheduler.shifting import MOST_TRIES, Case, Times, Worth
+from scheduler.walltime import SLOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from scheduler.windows import Course
 
+__all__ = ["Case", "Repair", "Spot", "Worth", "repair"]
+
 # A place that the sums allow may still be one that nobody can be assigned to; so many are tried for one session.
-TRIES = 24
-TAKEN_OUT = (2, 3, 4, 6)
-MOST_DAYS_AWAY = 35
-
-
-@dataclass(frozen=True)
-class Case:
-    """A session that what has fallen away was needed for. `present` is who has it now, as ids.
-
-    `free` holds by date the slots in which its patient is not elsewhere; a date that is missing is free all day.
-    """
-
-    id: str
-    person: str
-    series: str
-    sequence: int
-    need: Need
-    start: datetime
-    day: date
-    present: Place
-    free: Mapping[date, int]
+TRIES = 14
+# Of so many cases each laying disturbs as few others as can be; where there are more, the first laying will do.
+FEW = 12
+# So often it begins anew with what turned out to be nobody's struck out.
+ROUNDS = 2
+# Steps of assigning (`assignment.MOST_STEPS`) for all of a repair.
+STEPS = 6_000
 
 
 class Spot(NamedTuple):
@@ -59,168 +46,116 @@ class Spot(NamedTuple):
     place: Place
 
 
-class Worth(NamedTuple):
-    """How much a repair disturbs; less is better."""
-
-    unresolved: int
-    people: int
-    minutes: int
-
-
 @dataclass
 class Repair:
-    """A state of the search: the days as they would be, and where each case is (None: nowhere)."""
+    """What was found: the days as they would be, where each case is (None: nowhere), and why it is nowhere."""
 
-    cases: Mapping[str, Case]
-    courses: Mapping[str, Course]
+    times: Times
     days: dict[date, Day]
+    effort: Effort
     spots: dict[str, Spot | None] = field(default_factory=dict)
     why: dict[str, Refusal] = field(default_factory=dict)
 
+    @property
+    def _few(self) -> bool:
+        return len(self.times.cases) <= FEW
+
     def worth(self) -> Worth:
         """How much it disturbs."""
-        moved = [(self.cases[name].person, spot.minutes) for name, spot in self.spots.items() if spot and spot.minutes]
-        nowhere = sum(spot is None for spot in self.spots.values())
-        return Worth(nowhere, len({person for person, _ in moved}), sum(minutes for _, minutes in moved))
+        return self.times.worth()
 
-    def copy(self) -> Repair:
-        """The same state, to be changed; days are values and shared."""
-        return Repair(self.cases, self.courses, dict(self.days), dict(self.spots), dict(self.why))
+    def give_places(self) -> list[str]:
+        """Assign chairs and people to everybody at their time; who cannot be gets the nearest time left: those."""
+        failed = [name for name in self._settled() if not self._give(name)]
+        for name in failed:
+            self.times.strike(name)
+        for name in failed:
+            self._nearest(name)
+        for name, at in self.times.at.items():
+            if at is None:
+                self.spots[name] = None
+                self.why[name] = self._why(self.times.cases[name])
+        return failed
 
-    def put_back(self, case: Case) -> None:
-        """Give a case the nearest place that it can have, or none."""
-        refused: Refusal | None = None
-        for count, (minutes, day, slot) in enumerate(self._candidates(case)):
-            if count == TRIES:
-                break
-            found = place(self.days[day], case.need, slot, case.present, case.id)
-            if not isinstance(found, Refusal):
-                mine = Place(found.chair, found.nurse, found.prescriber)
-                self.days[day] = _with(self.days[day], case, slot, mine, found.moved)
-                self.spots[case.id] = Spot(day, slot, minutes, mine)
+    def _settled(self) -> list[str]:
+        """Cases in the order in which they are given chairs and people: by day, who stays first, then the longest."""
+        there = [
+            (at.day, at.minutes > 0, -self.times.cases[name].need.sitting, name)
+            for name, at in self.times.at.items()
+            if at is not None
+        ]
+        return [name for *_, name in sorted(there)]
+
+    def _give(self, name: str) -> bool:
+        """Whether somebody can be assigned to a case at its time; then it has its place."""
+        case, at = self.times.cases[name], self.times.at[name]
+        if at is None:
+            return False
+        day = self.days[at.day]
+        new = replace(case.need.at(at.slot, name), **case.present._asdict())
+        laid = []
+        for which in range(3):
+            found = lay_pool(day, which, [new], self._few, self.effort)
+            if found is None:
+                return False
+            laid.append(found)
+        moved = joined(day, [new], laid)
+        mine = moved.pop(name)
+        self.days[at.day] = _with(day, new, mine, moved)
+        self.spots[name] = Spot(at.day, at.slot, at.minutes, mine)
+        return True
+
+    def _nearest(self, name: str) -> None:
+        """Put a case at the nearest time at which somebody can be assigned to it."""
+        for number in range(TRIES):
+            self.times.put(name)
+            # What is full now mostly is so five minutes later: where many look for a place, steps grow.
+            if self._give(name) or not self.times.strike(name, 0 if self._few else number):
                 return
-            refused = refused or found
-        self.spots[case.id] = None
-        self.why[case.id] = refused or self._why(case)
-
-    def take_out(self, name: str) -> None:
-        """Free a case's place."""
-        spot = self.spots.pop(name)
-        if spot is not None:
-            day = self.days[spot.day]
-            self.days[spot.day] = replace(day, taken=tuple(item for item in day.taken if item.id != name))
-
-    def window(self, case: Case) -> tuple[date, date]:
-        """The dates that the series leaves to a case, as its sessions stand in this state."""
-        course = self.courses[case.series]
-        dates = dict(course.dates)
-        changed = False
-        for other in self.cases.values():
-            spot = self.spots.get(other.id)
-            if other.series == case.series and other.id != case.id and spot is not None and spot.day != other.day:
-                dates[other.sequence], changed = spot.day, True
-        return course.window(case.sequence, dates if changed else None)
-
-    def _candidates(self, case: Case) -> Iterable[tuple[int, date, int]]:
-        """(minutes away, day, slot) by nearness; its own start first, where the sums leave it."""
-        low, high = self.window(case)
-        low, high = max(low, case.day - MOST_DAYS_AWAY * DAY), min(high, case.day + MOST_DAYS_AWAY * DAY)
-        reach = max((high - case.day).days, (case.day - low).days, 0)
-        pending: list[tuple[int, date, int]] = []
-        for away in range(reach + 1):
-            for day in {case.day - away * DAY, case.day + away * DAY}:
-                if low <= day <= high and day in self.days:
-                    pending += self._on(case, day)
-            pending.sort()
-            # What lies on days farther off is at least so many minutes away.
-            near = away * 24 * 60 - 24 * 60 if away < reach else None
-            while pending and (near is None or pending[0][0] <= max(near, 0)):
-                yield pending.pop(0)
-        yield from pending
-
-    def _on(self, case: Case, day: date) -> list[tuple[int, date, int]]:
-        facts = self.days[day]
-        found = starts(facts, case.need)
-        if day in case.free:
-            found &= runs(case.free[day], case.need.stay)
-        first = facts.first_instant
-        return [(int(abs((first + slot * SLOT - case.start).total_seconds())) // 60, day, slot) for slot in bits(found)]
 
     def _why(self, case: Case) -> Refusal:
-        low, high = self.window(case)
+        """Why a case is nowhere: what its own start is refused for, where that says it, else that no day has room."""
+        low, high = self.times.window(case)
         if low > high:
             return Refusal("patient_busy", "no date keeps the days between its neighbours")
+        day = self.days.get(case.day)
+        if day is not None and low <= case.day <= high:
+            slot = int((case.start - day.first_instant) / SLOT)
+            found = place(day, case.need, slot, case.present, case.id, fewest=False)
+            if isinstance(found, Refusal) and found.code not in ("outside_opening_hours", "in_past", "off_grid"):
+                return found
         return Refusal("outside_opening_hours", f"no room on any day from {low} to {high} that its series allows")
 
 
-def _with(day: Day, case: Case, slot: int, mine: Place, moved: Mapping[str, Place]) -> Day:
+def _with(day: Day, new: Taken, mine: Place, moved: Mapping[str, Place]) -> Day:
     """The day with one more session on it, and those that change hands for it."""
     taken = [_laid(item, moved[item.id]) if item.id in moved else item for item in day.taken]
-    return replace(day, taken=(*taken, _laid(case.need.at(slot, case.id), mine)))
+    return replace(day, taken=(*taken, _laid(new, mine)))
 
 
 def _laid(item: Taken, who: Place) -> Taken:
     return replace(item, chair=who.chair, nurse=who.nurse, prescriber=who.prescriber)
 
 
-def repair(
-    cases: Sequence[Case],
-    courses: Mapping[str, Course],
-    days: Mapping[date, Day],
-    seconds: float = 1.0,
-    seed: int = 0,
-) -> Repair:
-    """The least disturbing repair that is found within `seconds` beyond the first one.
+def repair(cases: Sequence[Case], courses: Mapping[str, Course], days: Mapping[date, Day], seed: int = 0) -> Repair:
+    """The least disturbing repair that a bounded search finds.
 
     `days` are facts with what has fallen away, without the cases themselves, and no patient's (`patient_free` full);
-    `courses` the series of the cases, by `Case.series`. The same values give the same repair as long as there is time.
+    `courses` the series of the cases, by `Case.series`.
     """
-    until = time.monotonic() + seconds
-    chance = random.Random(seed)
-    best = Repair({case.id: case for case in cases}, courses, dict(days))
-    for case in sorted(cases, key=lambda case: _hardness(best, case)):
-        best.put_back(case)
-    low = Worth(0, 0, 0)
-    idle = 0
-    while best.worth() > low and idle < 40 + 4 * len(cases) and time.monotonic() < until:
-        tried = _again(best, chance)
-        if tried.worth() <= best.worth():
-            idle = idle + 1 if tried.worth() == best.worth() else 0
-            best = tried
-        else:
-            idle += 1
+    times = Times({case.id: case for case in cases}, courses, days)
+    times.fill()
+    times.improve(seed)
+    best, effort = None, Effort(STEPS)
+    for number in range(1, ROUNDS + 1):
+        found = Repair(times.copy(), dict(days), effort)
+        failed = found.give_places()
+        best = found if best is None or found.worth() < best.worth() else best
+        if not failed or number == ROUNDS:
+            break
+        for name in failed:
+            times.strike(name)
+        times.fill()
+        times.improve(seed + number, MOST_TRIES // 4)
+    assert best is not None
     return best
-
-
-def _hardness(state: Repair, case: Case) -> tuple[int, int, str]:
-    """Those with the fewest days first, then the longest, so that the easy ones fill what is left."""
-    low, high = state.window(case)
-    dates = sum(low <= day <= high for day in state.days)
-    return dates, -case.need.sitting, case.id
-
-
-def _again(best: Repair, chance: random.Random) -> Repair:
-    """Take out one that is moved or nowhere, with some that are near it, and put them back in another order."""
-    state = best.copy()
-    unhappy = sorted(name for name, spot in best.spots.items() if spot is None or spot.minutes)
-    chosen = chance.choice(unhappy)
-    near = sorted(
-        (name for name in best.spots if name != chosen),
-        key=lambda name: (_apart(best, chosen, name), chance.random()),
-    )
-    out = [chosen, *chance.sample(near[:12], min(chance.choice(TAKEN_OUT), len(near[:12])))]
-    for name in out:
-        state.take_out(name)
-    chance.shuffle(out)
-    if chance.random() < 0.5:
-        out.sort(key=lambda name: name != chosen)
-    for name in out:
-        state.put_back(state.cases[name])
-    return state
-
-
-def _apart(state: Repair, one: str, other: str) -> int:
-    """How far one case's wish lies from where another is or would be, in minutes."""
-    wished, spot = state.cases[one].start, state.spots[other]
-    there = state.cases[other].start if spot is None else state.days[spot.day].first_instant + spot.slot * SLOT
-    return int(abs((there - wished).total_seconds())) // 60

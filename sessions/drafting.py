@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 
 from scheduler.day import Day, Need, Place
-from scheduler.repair import MOST_DAYS_AWAY, Case, Repair, Spot, repair
+from scheduler.repair import Case, Repair, Spot, repair
+from scheduler.shifting import MOST_DAYS_AWAY
 from scheduler.slots import mask
 from scheduler.walltime import DAY, bits, local_date
 from scheduler.windows import Course
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     from accounts.models import Site
     from sessions.models import Disruption
-
-# How long a draft may look for something better, once it has a repair.
-SECONDS = 0.8
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def draft_items(missing: Missing, now: datetime) -> list[DisruptionItem]:
     days = _days(missing, to_come, courses, now)
     busy = _busy(to_come, days)
     cases = [replace(case, free=busy.get(case.person, {})) for case in cases]
-    found = repair(cases, courses, days, SECONDS)
+    found = repair(cases, courses, days)
     by_id = {str(session.pk): session for session in to_come}
     items += [_item(by_id[case.id], found.spots[case.id], found) for case in cases]
     return items + _relaid(found, days, by_id)

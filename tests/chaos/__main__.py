@@ -16,10 +16,11 @@ NAMES = {
     "messages": "10,000 messages while workers, clock and beat are killed 200 times",
     "month": "2,000 sessions moved and cancelled over a change of clocks: each mail beside the rules read by hand",
     "planner": "5,000 small clinics, the planner's plan beside the optimum by CP-SAT and by trying everything",
+    "repair": "full days on which a nurse, a chair or all is lost: their repair beside the optimum by CP-SAT",
     "whynot": "3,000 requests in small random clinics: reasons and relaxations against every choice tried by hand",
 }
 # What only computes needs no servers, nor do tests that start their own.
-PURE = {"change", "planner", "whynot"}
+PURE = {"change", "planner", "repair", "whynot"}
 
 
 def main(words: list[str]) -> int:

@@ -131,14 +131,24 @@ class Least(Question):
 
     def best(self, seconds: float = 20.0) -> tuple[int, int, int]:  # type: ignore[override]
         """Sessions without a place, people moved, minutes moved: none of them, in this order, can be undercut."""
-        nowhere = len(self.cases) - sum(var for choice in self.chosen for var in choice.values())
         moved = sum(
             var for which, choice in enumerate(self.chosen) for at, var in choice.items() if self._off(which, at)
         )
-        minutes = sum(
-            self._off(which, at) * var for which, choice in enumerate(self.chosen) for at, var in choice.items()
-        )
-        return self._least(nowhere, seconds), self._least(moved, seconds), self._least(minutes, seconds)
+        return self.fewest_nowhere(seconds), self._least(moved, seconds), self._least(self.minutes, seconds)
+
+    @property
+    def nowhere(self) -> Any:
+        """How many sessions have no place."""
+        return len(self.cases) - sum(var for choice in self.chosen for var in choice.values())
+
+    @property
+    def minutes(self) -> Any:
+        """The minutes that all of them are moved together."""
+        return sum(self._off(which, at) * var for which, choice in enumerate(self.chosen) for at, var in choice.items())
+
+    def fewest_nowhere(self, seconds: float) -> int:
+        """How many are without a place at the least; from here on as few are."""
+        return self._least(self.nowhere, seconds)
 
     def _least(self, goal: Any, seconds: float) -> int:
         """What the goal cannot be less than; from here on it stays at the least that was found."""
