@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from knox.models import AuthToken
 
 from accounts import clock
+from tests.bad_changes import changes
 from tests.operations import BASE, BY_NAME, OPERATIONS, WRITES, Operation, date_of, instant
 from tests.spoiling import (
     ANSWER,
@@ -613,5 +614,5 @@ def allow_no_calls(world: World, settings: Any) -> None:
 
 ROWS = [
     *instants(), *starts(), *numbers_and_ids(), *booking(), *headers(), *whole_bodies(), *texts(), *queries(),
-    *people(),
+    *people(), *changes(),
 ]  # fmt: skip
