@@ -21,6 +21,7 @@ NAMES = {
     "levelling": "a simulated year booked with the objective, beside first-fit",
     "messages": "messages through worker and providers, beside the claim loop, the providers alone and empty tasks",
     "planner": "the pure planner, its facts and `POST plans/`, beside bare bit sets, a bare search and an empty view",
+    "replan": "drafts for days of 60 visits that lose a nurse, a chair or everything, beside rebooking everybody",
 }
 # What has a part that needs no servers, the name of its other part, and what has no other.
 WITHOUT_SERVERS = {"levelling", "planner"}

@@ -11,7 +11,7 @@ import pytest
 # All of them run once, in what is set up first.
 pytestmark = pytest.mark.timeout(600)
 BENCH = Path(__file__).resolve().parent.parent / "bin" / "bench"
-NAMES = ["api", "board", "booking", "levelling", "messages", "planner"]
+NAMES = ["api", "board", "booking", "levelling", "messages", "planner", "replan"]
 SPREAD = r"[\d,.]+ \([\d,.]+ to [\d,.]+\)"
 RATIO = re.compile(rf"^  limit  {SPREAD}\n  ours   {SPREAD}\n  ratio  {SPREAD}   target: .+$", re.MULTILINE)
 
@@ -98,3 +98,9 @@ def test_messages(quick: dict[str, str]) -> None:
     providers = [f"{name} beside the provider alone" for name in ("HTTP", "HTTP 20 ms a call", "SMTP")]
     assert headings(told) == ["no calls beside the claim loop alone", *providers, "worker beside empty Celery tasks"]
     assert "200 due at once: worker " in told.splitlines()[-1]
+
+
+def test_replan(quick: dict[str, str]) -> None:
+    told = quick["replan"]
+    assert headings(told) == ["one nurse out", "one chair down", "one closed day"]
+    assert told.count("  draft     ") == told.count("  rebooking ") == 3

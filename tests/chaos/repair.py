@@ -4,7 +4,7 @@ CP-SAT counts what is taken in each slot and does not say who has whom, so what 
 One nurse out, one chair down: it proves its optimum within seconds, and the repair may be off by 5 % in people without
 a place, people moved and minutes. A closed day moves everybody: it is proven how many can have a place; of these 95 %
 must have one. The fewest minutes are not proven within minutes, so the repair stands beside the best that CP-SAT found
-with as many places, which is given the repair to begin with; what it did prove is told.
+for the same people, which is given the repair to begin with; what it did prove is told.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def closed(of: Disturbed, seconds: float) -> str:
 
 
 def fewest_minutes(of: Disturbed, found: Repair, seconds: float) -> tuple[int, int]:
-    """Minutes of the best answer of CP-SAT with as many places as the repair, and what it has proven of it."""
+    """Minutes of the best answer of CP-SAT that gives the same people a place, and what it has proven of it."""
     least, days = Least(of, whole=False), list(of.days)
     for case, choice in zip(of.cases, least.chosen, strict=True):
         spot = found.spots[case.id]
         for (day, start), var in choice.items():
             least.model.add_hint(var, spot is not None and (spot.day, spot.slot) == (days[day], start))
-    least.model.add(least.nowhere == found.worth().unresolved)
+        least.model.add(sum(choice.values()) == int(spot is not None))
     least.model.minimize(least.minutes)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers, solver.parameters.max_time_in_seconds = 8, seconds

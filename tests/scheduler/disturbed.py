@@ -45,7 +45,7 @@ def disturbed(seed: int, loss: Loss, chairs: int = 20, sessions: int = 60, slots
     """Days of so many chairs and about so many sessions; on the Monday something falls away."""
     luck = Random(seed)
     dates = [on for on in clinic.dates_from(clinic.MONDAY + timedelta(days=3), 10) if on.weekday() < 5]
-    days = {on: _full(luck, on, chairs, sessions, slots) for on in dates}
+    days = {on: filled(luck, on, chairs, sessions, slots) for on in dates}
     hit = dates[2]
     lost = luck.choice(days[hit].nurses).id if loss == "nurse" else luck.choice(days[hit].chairs[: chairs // 2]).id
     gone = [item for item in days[hit].taken if loss == "day" or lost in (item.nurse, item.chair)]
@@ -63,7 +63,7 @@ def _without(day: Day, loss: Loss, lost: str) -> Day:
     )
 
 
-def _full(luck: Random, on: date, chairs: int, sessions: int, slots: int) -> Day:
+def filled(luck: Random, on: date, chairs: int = 20, sessions: int = 60, slots: int = SLOTS) -> Day:
     """A day filled as a clinic does it: each session at the start nearest to the one wished for."""
     kinds = ["private_room"] + ["bed"] * (chairs // 6) + ["recliner"] * chairs
     nurses, whole = -(-chairs * 2 // 5), mask(0, slots, slots)
