@@ -109,13 +109,15 @@ def draft(ground: Ground, missing: Missing) -> Told:
     )
     took = (time.perf_counter() - begin) * 1000
     items = list(found.items.all())
-    moved = [item for item in items if item.outcome == Outcome.MOVED]
-    minutes = sum(_apart(datetime.fromisoformat(item.before["start"]), item.after["start"]) for item in moved)
-    return Told(took, sum(item.outcome == Outcome.UNRESOLVED for item in items), len(moved), minutes)
+    nowhere = [item for item in items if item.outcome == Outcome.UNRESOLVED]
+    moved = [_apart(item.before, item.after) for item in items if item.after and item.outcome == Outcome.MOVED]
+    return Told(took, len(nowhere), len(moved), sum(moved))
 
 
-def _apart(one: datetime, other: str) -> int:
-    return int(abs((datetime.fromisoformat(other) - one).total_seconds())) // 60
+def _apart(one: dict[str, Any], other: dict[str, Any]) -> int:
+    """Minutes between two starts."""
+    start, then = (datetime.fromisoformat(each["start"]) for each in (one, other))
+    return int(abs((then - start).total_seconds())) // 60
 
 
 def rebook(ground: Ground, missing: Missing) -> Told:
@@ -148,7 +150,7 @@ def _booked(day: Day, need: Need, start: int, name: str) -> Day:
     found = place(day, need, start, name=name)
     if not isinstance(found, Placement):
         raise SystemExit(f"A start was chosen that cannot be taken: {found.detail}")
-    who = {"chair": found.chair, "nurse": found.nurse, "prescriber": found.prescriber}
+    who: dict[str, Any] = {"chair": found.chair, "nurse": found.nurse, "prescriber": found.prescriber}
     laid = [replace(one, **found.moved[one.id]._asdict()) if one.id in found.moved else one for one in day.taken]
     return replace(day, taken=(*laid, replace(need.at(start, name), **who)), numbers=None)
 

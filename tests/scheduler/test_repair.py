@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_sums_that_are_kept_up_to_date_leave_out_no_start_that_a_session_can_hav
             assert set(can) <= set(bits(allowed))
             if can:
                 start, found = luck.choice(sorted(can.items()))
-                who = {"chair": found.chair, "nurse": found.nurse, "prescriber": found.prescriber}
+                who: dict[str, Any] = {"chair": found.chair, "nurse": found.nurse, "prescriber": found.prescriber}
                 laid = [replace(t, **found.moved[t.id]._asdict()) if t.id in found.moved else t for t in day.taken]
                 day = replace(day, taken=(*laid, replace(need.at(start, f"new-{number}"), **who)))
                 room.take(need, start)
