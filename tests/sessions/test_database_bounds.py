@@ -65,6 +65,10 @@ IMPOSSIBLE = {
     "start-without-bound": (with_columns(start="-infinity"), "session_finite"),
     "end-without-bound": (with_columns(end="infinity", turnover_end="infinity"), "session_finite"),
     "turnover-without-bound": (with_columns(turnover_end="infinity"), "session_finite"),
+    "longer-than-a-day": (
+        lambda ground: ground.row(0, turnover_end=later(24 * 60 + 5)),
+        "session_within_a_day",
+    ),
     "no-points": (with_columns(acuity=0), "session_acuity_positive"),
     "unknown-status": (with_columns(status="forgotten"), "session_status_known"),
     "chair-of-another-clinic": (
