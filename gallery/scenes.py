@@ -108,6 +108,14 @@ def protocols(page: Page, url: str) -> Iterator[str]:
     yield "retire"
 
 
+def running(page: Page, url: str) -> Iterator[str]:
+    """A manager looks how the clinic runs and what it says."""
+    page.goto(f"{url}/clinic/utilisation/")
+    yield "utilisation"
+    page.goto(f"{url}/clinic/messages/?status=due")
+    yield "ledger"
+
+
 def header(page: Page, url: str) -> Iterator[str]:
     """Every page of the header, whoever added it."""
     page.goto(url)
@@ -137,4 +145,5 @@ SCENES = (
     Scene("manager", header),
     Scene("admin", security),
     Scene("prescriber", protocols),
+    Scene("manager", running),
 )

@@ -43,6 +43,30 @@ GROUPS: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
             ),
         ),
     ),
+    (
+        _("How it runs"),
+        (
+            Way(
+                "web:utilisation",
+                _("Utilisation"),
+                _("Chairs and nurses, visits missed, delays, in pictures and numbers."),
+                "board",
+                "reports.utilisation",
+            ),
+        ),
+    ),
+    (
+        _("What is said"),
+        (
+            Way(
+                "web:ledger",
+                _("Message ledger"),
+                _("Every message, what became of it and why; saying one again."),
+                "mail",
+                "notifications.export",
+            ),
+        ),
+    ),
 )
 
 
