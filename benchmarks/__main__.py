@@ -20,6 +20,7 @@ NAMES = {
     "booking": "series booked by HTTP, beside raw SQL that inserts as many rows",
     "levelling": "a simulated year booked with the objective, beside first-fit",
     "messages": "messages through worker and providers, beside the claim loop, the providers alone and empty tasks",
+    "pages": "the ten most used pages: server time beside an empty view, queries, weight, first paint on a slow phone",
     "planner": "the pure planner, its facts and `POST plans/`, beside bare bit sets, a bare search and an empty view",
     "replan": "drafts for days of 60 visits that lose a nurse, a chair or everything, beside rebooking everybody",
 }

@@ -11,7 +11,7 @@ import pytest
 # All of them run once, in what is set up first.
 pytestmark = pytest.mark.timeout(600)
 BENCH = Path(__file__).resolve().parent.parent / "bin" / "bench"
-NAMES = ["api", "board", "booking", "levelling", "messages", "planner", "replan"]
+NAMES = ["api", "board", "booking", "levelling", "messages", "pages", "planner", "replan"]
 SPREAD = r"[\d,.]+ \([\d,.]+ to [\d,.]+\)"
 RATIO = re.compile(rf"^  limit  {SPREAD}\n  ours   {SPREAD}\n  ratio  {SPREAD}   target: .+$", re.MULTILINE)
 

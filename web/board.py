@@ -21,6 +21,7 @@ from sessions.facts import SLOT, zone_of
 from sessions.models import GONE, TO_COME, Session, SessionStatus
 from web import wording
 from web.pages import page, page_for
+from web.words import STATES, board_words, gate_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,7 @@ class Block:
     @property
     def word(self) -> str:
         """The state, in a word."""
-        return str(self.shown.session.get_status_display().lower().replace("_", " "))
+        return _(STATES[self.shown.session.status])
 
 
 def short_name(session: Session) -> str:
@@ -233,13 +234,13 @@ def _lines(shown: boards.Shown, window: Window) -> tuple[str, str]:
     session, step = shown.session, shown.step
     urgent = next((alert for alert in shown.alerts if alert.level != "notice"), None)
     if urgent is not None:
-        return urgent.detail, str(session.get_status_display().lower())
+        return board_words(urgent), _(STATES[session.status])
     if session.ended_at is not None:
         return "", _("Home %s") % window.clock(session.ended_at)
     if step is None:
-        return "", str(session.get_status_display().lower().replace("_", " "))
+        return "", _(STATES[session.status])
     at = window.clock(step.at)
-    waits = boards.named(step.waits_for)
+    waits = gate_words(step.waits_for)
     end = _("ends %s") % window.clock(shown.visit.expected.end)
     said = {
         "arrive": ("", f"{at}, {session.nurse.name}"),
@@ -311,6 +312,6 @@ def _due(rows: list[boards.Shown], window: Window, now: datetime) -> Iterator[tu
             "finish-infusion": _("%s: infusion ends"),
             "discharge": _("%s may go home"),
         }
-        waits = (_("waits for %s") % boards.named(step.waits_for),) if step.waits_for else ()
+        waits = (_("waits for %s") % gate_words(step.waits_for),) if step.waits_for else ()
         where = " · ".join((session.chair.name, session.nurse.name, *waits))
         yield step.at, window.clock(step.at), words[step.what] % short_name(session), where

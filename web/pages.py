@@ -28,13 +28,11 @@ if TYPE_CHECKING:
 
 # The languages that pages have a catalogue for; a reader of any other reads English.
 LANGUAGES = ("en", "es")
-# Pages of staff without a Spanish catalogue: in English whole, since half a page in each would be worse than either.
-ENGLISH_YET = frozenset({"board", "parts/board", "day_sheet", "disruption", "disruptions", "waitlist"})
 
 
 def page(request: HttpRequest, name: str, status: int = 200, *, language: str = "", **context: Any) -> HttpResponse:
     """The page `web/{name}.html`, in this language, else in the reader's. A `site` gives its clinic's name."""
-    language = language or ("en" if name in ENGLISH_YET else spoken())
+    language = language or spoken()
     with translation.override(language):
         response = render(request, f"web/{name}.html", context, status=status)
     response["Content-Language"] = language

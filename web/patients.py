@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from django.db.models import Count
+
 from accounts import clock
 from accounts.audit import record_reads
 from accounts.patients import contact_as_seen
 from accounts.rights import is_staff, may
 from notifications.instruments import INSTRUMENTS
 from notifications.models import AlertStatus, FollowUp
-from notifications.queries import trend, visible_alerts
+from notifications.queries import trend, visible_alerts, visible_follow_ups
 from sessions.models import GONE, TO_COME, Session
 from sessions.queries import visible_series, visible_sessions
 from web.charts import Chart, chart
@@ -64,8 +66,15 @@ def progress(user: User, about: Patient) -> list[Chart]:
         .order_by("start")
         .values_list("sequence", "start")
     )
+    answered = visible_follow_ups(user).filter(patient=about, answered_at__isnull=False)
+    often = set(
+        answered.values("instrument")
+        .annotate(times=Count("pk"))
+        .filter(times__gt=1)
+        .values_list("instrument", flat=True)
+    )
     charts = []
-    for code in INSTRUMENTS:
+    for code in (each for each in INSTRUMENTS if each in often):
         answers = list(trend(user, about, code))
         record_reads(user.pk, FollowUp._meta.db_table, [(each.pk, about.pk) for each in answers])
         drawn = chart(code, answers, visits)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_noop as _
 
 if TYPE_CHECKING:
     from accounts.refusals import Refusal
+    from sessions.board import Alert
 
 ALERTS: Final = {
     "suicide_item": _("A check-in answer needs a call today"),
@@ -29,6 +31,31 @@ ALERTS: Final = {
     "message_failed": _("A message could not be delivered: please tell the patient"),
 }
 
+# What the board says of a visit; %s is the number that stands in the alert's own sentence.
+ON_THE_BOARD: Final = {
+    "adverse_event": _("A severe adverse event, grade %s."),
+    "series_on_hold": _("A prescriber has to release this series first."),
+    "not_here": _("Not here, %s min late."),
+    "running_late": _("Ends %s min later than planned."),
+    "gates_open": _("The start waits for what is still open."),
+    "vitals_stop": _("Vital signs: stop and call the prescriber."),
+    "vitals_repeat": _("Vital signs out of limits: repeat."),
+    "vitals_overdue": _("Vital signs are %s min overdue."),
+    "forgotten": _("Nobody has ended this visit."),
+}
+STATES: Final = {
+    "booked": _("booked"),
+    "confirmed": _("confirmed"),
+    "arrived": _("arrived"),
+    "infusing": _("infusing"),
+    "recovering": _("recovering"),
+    "completed": _("completed"),
+    "stopped_early": _("stopped early"),
+    "cancelled": _("cancelled"),
+    "no_show": _("did not come"),
+}
+PLACES: Final = {"recliner": _("Recliner"), "bed": _("Bed"), "private_room": _("Private room")}
+
 # Refusals that patients meet, in their language; the others speak the API's English.
 REFUSALS: Final = {
     "wrong_credentials": _("This e-mail address and password do not belong together."),
@@ -48,6 +75,20 @@ REFUSALS: Final = {
 def refusal_words(refusal: Refusal) -> str:
     """What a refusal says to the reader."""
     return gettext(REFUSALS[refusal.code]) if refusal.code in REFUSALS else refusal.detail
+
+
+def board_words(alert: Alert) -> str:
+    """What an alert of the board says to the reader."""
+    if alert.code not in ON_THE_BOARD or get_language() == "en":
+        return alert.detail
+    number = re.search(r"\d+", alert.detail)
+    said = gettext(ON_THE_BOARD[alert.code])
+    return said % number[0] if "%s" in said and number else said
+
+
+def gate_words(gates: tuple[str, ...]) -> str:
+    """Gates as words; one without words of its own says its name."""
+    return ", ".join(gettext(gate.replace("_", " ")) for gate in gates)
 
 
 def alert_words(kind: str) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.utils.dates import WEEKDAYS
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, pgettext
-from django.utils.translation import gettext_noop as _
 
 from accounts.rights import is_staff
 from web import wording
 from web.navigation import places
+from web.words import PLACES, STATES, board_words
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 register = template.Library()
-
-STATES: Final = {
-    "booked": _("booked"),
-    "confirmed": _("confirmed"),
-    "arrived": _("arrived"),
-    "infusing": _("infusing"),
-    "recovering": _("recovering"),
-    "completed": _("completed"),
-    "stopped_early": _("stopped early"),
-    "cancelled": _("cancelled"),
-    "no_show": _("did not come"),
-}
 
 
 @register.inclusion_tag("web/parts/navigation.html", takes_context=True)
@@ -115,3 +103,15 @@ def weekday_heads() -> SafeString:
 def date_only(day: date) -> str:
     """ "Feb 8"."""
     return wording.date_only(day)
+
+
+@register.filter
+def said(alert: Any) -> str:
+    """What an alert of the board says."""
+    return board_words(alert)
+
+
+@register.filter
+def kind_of_place(kind: str) -> str:
+    """ "Recliner"."""
+    return gettext(PLACES[kind])
