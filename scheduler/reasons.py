@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from scheduler.suppose import DAY_RULES, SPACING_RULES, WISH_RULES, Question, Rule
-from scheduler.wording import told
+from scheduler.wording import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scheduler.treatment import Visit
 
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 class Reason:
     """A rule that stands in the way; `session` is a number in the series, None for a rule on the whole request.
 
-    `detail` is for patients, `for_staff` for those who know the clinic's words.
+    `values` are what there is to say of it.
     """
 
     code: str
-    detail: str
     session: int | None
-    for_staff: str
+    values: Mapping[str, Any] = field(compare=False)
 
 
 def why_not(question: Question) -> tuple[Reason, ...]:
@@ -52,8 +51,7 @@ def why_not(question: Question) -> tuple[Reason, ...]:
 
 
 def _reason(rule: Rule, question: Question) -> Reason:
-    detail, for_staff = told(rule, question)
-    return Reason(rule.code, detail, rule.session, for_staff)
+    return Reason(rule.code, rule.session, values_of(rule, question))
 
 
 def in_force(question: Question) -> list[Rule]:

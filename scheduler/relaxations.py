@@ -8,7 +8,7 @@ gaps and a nurse's limits are never among them: they are matters of safety.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from itertools import combinations
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from scheduler.facts import Need
 from scheduler.phases import KINDS
 from scheduler.suppose import More, Question, Supposition, serves
-from scheduler.wording import CHAIRS, WEEKDAYS, clock, count, date_in_words, weekdays_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,11 +30,22 @@ LAST_MINUTE = 24 * 60 - 1
 
 
 @dataclass(frozen=True)
+class Said:
+    """One change for whoever puts it into words: which sentence, and its values."""
+
+    words: str
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
 class Relaxation:
-    """A change that would do. `wishes` are the request's with the change in it; None where no request can say it."""
+    """A change that would do, by its `codes`; `said` is what there is to say of each.
+
+    `wishes` are the request's with the change in it; None where no request can say it.
+    """
 
     codes: tuple[str, ...]
-    detail: str
+    said: tuple[Said, ...]
     wishes: Wishes | None
 
 
@@ -44,7 +54,7 @@ class Step:
     """One change: to wishes, to what there is besides, or so many days to a kind of spacing of a phase."""
 
     code: str
-    detail: str
+    said: Said
     wishes: Mapping[str, Any] | None = None
     more: More | None = None
     stretch: tuple[str, str, int] | None = None
@@ -136,18 +146,16 @@ def _checked(question: Question, steps: Sequence[Step]) -> Relaxation | None:
     if not question.planned(supposed):
         return None
     asks = all(step.wishes is not None for step in steps)
-    detail = ", and ".join(step.detail for step in steps)
-    return Relaxation(
-        tuple(step.code for step in steps), f"{detail[0].upper()}{detail[1:]}.", supposed.wishes if asks else None
-    )
+    codes, said = tuple(step.code for step in steps), tuple(step.said for step in steps)
+    return Relaxation(codes, said, supposed.wishes if asks else None)
 
 
 def _wished(question: Question) -> Iterator[Kind]:
     """Changes that a request can say, least for the patient first."""
     wishes = question.asked.wishes
     if wishes.chair_kind is not None:
-        kind = CHAIRS[wishes.chair_kind]
-        yield Kind([[Step("chair_kind", f"any suitable chair, not only {kind}", {"chair_kind": None})]])
+        said = Said("chair_kind", {"kind": wishes.chair_kind})
+        yield Kind([[Step("chair_kind", said, {"chair_kind": None})]])
     if wishes.time_windows:
         yield _times(wishes.time_windows)
     if wishes.weekdays is not None:
@@ -155,7 +163,7 @@ def _wished(question: Question) -> Iterator[Kind]:
     yield _later(question)
     yield _sooner(question)
     if wishes.provider is not None:
-        yield Kind([[Step("provider", "any nurse and prescriber, not only the one asked for", {"provider": None})]])
+        yield Kind([[Step("provider", Said("provider"), {"provider": None})]])
 
 
 def _times(windows: tuple[tuple[int, int], ...]) -> Kind:
@@ -165,14 +173,18 @@ def _times(windows: tuple[tuple[int, int], ...]) -> Kind:
     for minutes in range(STEP_MINUTES, max(LAST_MINUTE - latest, soonest) + STEP_MINUTES, STEP_MINUTES):
         later = tuple((since, min(until + minutes, LAST_MINUTE)) for since, until in windows)
         sooner = tuple((max(since - minutes, 0), until) for since, until in windows)
-        until, since = clock(max(until for _, until in later)), clock(min(since for since, _ in sooner))
+        until, since = max(until for _, until in later), min(since for since, _ in sooner)
+        longer = (
+            Said("until_time", {"at": until, "minutes": minutes}),
+            Said("from_time", {"at": since, "minutes": minutes}),
+        )
         layers.append(
             [
-                Step("time_windows", f"until {until}, {minutes} minutes later", {"time_windows": later}),
-                Step("time_windows", f"from {since}, {minutes} minutes sooner", {"time_windows": sooner}),
+                Step("time_windows", said, {"time_windows": windows})
+                for said, windows in zip(longer, (later, sooner), strict=True)
             ]
         )
-    return Kind([*layers, [Step("time_windows", "at any time of day", {"time_windows": ()})]], is_ladder=True)
+    return Kind([*layers, [Step("time_windows", Said("any_time"), {"time_windows": ()})]], is_ladder=True)
 
 
 def _weekdays(weekdays: frozenset[int]) -> Kind:
@@ -181,7 +193,7 @@ def _weekdays(weekdays: frozenset[int]) -> Kind:
     return Kind(
         [
             [
-                Step("weekdays", f"{weekdays_in_words(more)} too", {"weekdays": weekdays | set(more)})
+                Step("weekdays", Said("weekdays", {"weekdays": more}), {"weekdays": weekdays | set(more)})
                 for more in combinations(missing, size)
             ]
             for size in range(1, len(missing) + 1)
@@ -194,8 +206,7 @@ def _later(question: Question) -> Kind:
     ends = max((day.date for day in question.days.values()), default=latest)
     dates = [latest + timedelta(days=n) for n in range(1, (ends - latest).days + 1)]
     steps = [
-        Step("latest_date", f"until {date_in_words(on)}, {count((on - latest).days, 'day')} later", {"latest": on})
-        for on in dates
+        Step("latest_date", Said("latest_date", {"on": on, "days": (on - latest).days}), {"latest": on}) for on in dates
     ]
     return Kind([[step] for step in steps], is_ladder=True)
 
@@ -205,9 +216,7 @@ def _sooner(question: Question) -> Kind:
     begins = min((day.date for day in question.days.values()), default=earliest)
     dates = [earliest - timedelta(days=n) for n in range(1, (earliest - begins).days + 1)]
     steps = [
-        Step(
-            "earliest_date", f"from {date_in_words(on)}, {count((earliest - on).days, 'day')} sooner", {"earliest": on}
-        )
+        Step("earliest_date", Said("earliest_date", {"on": on, "days": (earliest - on).days}), {"earliest": on})
         for on in dates
     ]
     return Kind([[step] for step in steps], is_ladder=True)
@@ -215,13 +224,13 @@ def _sooner(question: Question) -> Kind:
 
 def _supplied(question: Question) -> Iterator[Kind]:
     """What the clinic would have to find: a nurse, a chair, a prescriber, a day that it would not close."""
-    yield _besides(question, "one_nurse", "one more nurse")
+    yield _besides(question, "one_nurse")
     for kind in _useful_chairs(question):
-        yield _besides(question, "one_chair", f"one chair more ({CHAIRS[kind].removeprefix('a ')})", kind)
-    yield _besides(question, "one_prescriber", "one more prescriber")
+        yield _besides(question, "one_chair", kind)
+    yield _besides(question, "one_prescriber")
     closed = sum(1 << question.number(on) for on, opening in question.openings.items() if opening.closed)
     if closed:
-        yield _besides(question, "no_closure", "no closure", within=closed)
+        yield _besides(question, "no_closure", within=closed)
 
 
 def _useful_chairs(question: Question) -> Iterator[str]:
@@ -234,20 +243,22 @@ def _useful_chairs(question: Question) -> Iterator[str]:
             yield kind
 
 
-def _besides(question: Question, code: str, detail: str, kind: str | None = None, within: int = -1) -> Kind:
+def _besides(question: Question, code: str, kind: str | None = None, within: int = -1) -> Kind:
     """Something more on one day, else on one weekday, else on every day of the window."""
     window = question.window(question.asked.wishes) & within
     numbers = [number for number in sorted(question.days) if window >> number & 1]
-    dates = [
-        Step(code, f"{detail} on {date_in_words(question.days[number].date)}", more=More(code, 1 << number, kind))
-        for number in numbers
-    ]
+    about = {} if kind is None else {"kind": kind}
+
+    def step(sort: str, days: int, **values: Any) -> Step:
+        return Step(code, Said(f"{code}_{sort}", about | values), more=More(code, days, kind))
+
+    dates = [step("on", 1 << number, on=question.days[number].date) for number in numbers]
     weekdays = [
-        Step(code, f"{detail} on {WEEKDAYS[weekday]}", more=More(code, window & days, kind))
+        step("weekday", window & days, weekdays=(weekday,))
         for weekday, days in enumerate(question.by_weekday)
         if window & days
     ]
-    every = [Step(code, f"{detail} on every day", more=More(code, window, kind))]
+    every = [step("every", window)]
     return Kind([dates, weekdays, every] if numbers else [])
 
 
@@ -255,17 +266,12 @@ def _spaced(question: Question) -> Iterator[Kind]:
     """Longer gaps, later windows, longer phases: up to the length of the request's window."""
     wishes = question.asked.wishes
     most = max(1, (wishes.latest - wishes.earliest).days)
-    said = {"max_gap": "gaps up to {} longer", "window": "windows that end {} later", "span": "{} more in all"}
     phases = dict.fromkeys(visit.phase for visit in question.asked.visits)
     for phase in phases:
-        for code, words in said.items():
+        for code in ("max_gap", "window", "span"):
             if any(stretched(visit, code, phase, 1) != visit for visit in question.asked.visits):
                 steps = [
-                    Step(
-                        code,
-                        f"if a clinician agrees, in {phase}: {words.format(count(n, 'day'))}",
-                        stretch=(code, phase, n),
-                    )
+                    Step(code, Said(code, {"phase": phase, "days": n}), stretch=(code, phase, n))
                     for n in range(1, most + 1)
                 ]
                 yield Kind([[step] for step in steps], is_ladder=True)

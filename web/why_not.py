@@ -9,6 +9,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from sessions import why_words
 from web.wishes import fields_of
 
 if TYPE_CHECKING:
@@ -68,11 +69,14 @@ class Explained:
 def explained(found: Proposal, sent: dict[str, Any], for_staff: bool) -> Explained:
     """Put a proposal without plans into words; `sent` is the form that it answers."""
     english = (translation.get_language() or "en").startswith("en")
-    sentences = [each.for_staff if for_staff and english else gettext(REASONS[each.code]) for each in found.reasons]
+    sentences = [
+        why_words.reason_for_staff(each, "en") if for_staff and english else gettext(REASONS[each.code])
+        for each in found.reasons
+    ]
     retries, asks = [], []
     for change in found.relaxations:
         fields = None if change.wishes is None else fields_of(change.wishes, sent)
-        words = change.detail.rstrip(".") if english else _in_words(change.codes)
+        words = why_words.change(change, "en").rstrip(".") if english else _in_words(change.codes)
         if fields is not None:
             retries.append(Retry(words, fields))
         elif for_staff:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils import translation
+
 from accounts.http import fields
 from accounts.http.serializers import StrictSerializer
 from scheduler.wording import clock
+from sessions import why_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,14 +50,15 @@ def shown(
     wishes: Wishes,
     to_staff: bool,
 ) -> dict[str, Any]:
-    """What was found, for an answer to the request body `asked` that came to `wishes`."""
+    """What was found, for an answer to the request body `asked` that came to `wishes`; in the reader's language."""
+    language = why_words.spoken(translation.get_language())
     return {
         "reasons": [
             {
                 "code": reason.code,
-                "detail": reason.detail,
+                "detail": why_words.reason(reason, language),
                 "session": reason.session,
-                "for_staff": reason.for_staff if to_staff else None,
+                "for_staff": why_words.reason_for_staff(reason, language) if to_staff else None,
             }
             for reason in reasons
         ],
@@ -62,7 +66,7 @@ def shown(
             {
                 "codes": list(each.codes),
                 "change": None if each.wishes is None else change(asked, wishes, each.wishes),
-                "detail": each.detail,
+                "detail": why_words.change(each, language),
             }
             for each in relaxations
         ],

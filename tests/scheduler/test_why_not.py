@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scheduler.reasons import why_not
 from scheduler.relaxations import MOST, Kind, Step, kinds_of_change, relaxations, smallest_steps
 from scheduler.suppose import Question
+from sessions import why_words
 from tests.scheduler.supposing import Case, random_request
 
 
@@ -34,7 +35,11 @@ def check_reasons(case: Case) -> bool:
             assert case.possible(everything - rules | {rule}), rule
         alone = {rule for rule in everything if case.possible(frozenset([rule]))}
         assert alone <= rules
-    assert all(reason.detail and reason.for_staff for reason in told)
+    assert all(
+        why_words.reason(each, tongue) and why_words.reason_for_staff(each, tongue)
+        for each in told
+        for tongue in why_words.LANGUAGES
+    )
     return bool(told)
 
 
@@ -59,6 +64,7 @@ def check_relaxations(case: Case) -> int:
             check_smallest(other, second, lambda each, first=first: does(first, each))
     told = relaxations(question)
     assert len(told) == min(MOST, len(found))
+    assert all(why_words.change(item, tongue).endswith(".") for item in told for tongue in why_words.LANGUAGES)
     for item, steps in zip(told, found, strict=False):
         assert (item.wishes is not None) == all(step.wishes is not None for step in steps)
         assert item.wishes is None or Case(**{**vars(case), "wishes": item.wishes, "known": {}}).possible()
@@ -72,7 +78,7 @@ def check_smallest(kind: Kind, step: Step, does: Any) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_reasons_and_relaxations_against_every_choice(seed: int) -> None:
     """For thousands: bin/chaos whynot."""
     case = random_request(seed)

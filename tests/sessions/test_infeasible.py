@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from scheduler.models import AvailabilityRule, ChairKind, SiteClosure
 from scheduler.plans import Wishes
 from sessions.models import Order
 from sessions.planning import outlook
+from sessions.why_sentences import CHANGES, FOR_STAFF, REASONS
 from tests.factories import make_chair, make_order, make_protocol, make_provider, phase
 from tests.sessions.test_plan_and_book import ahead, asked, book
 
@@ -151,6 +153,32 @@ def test_patients_read_words_of_their_own(clinic: Clinic, api: Any) -> None:
         "You asked for Tuesdays only.",
         "Session 2 has to follow session 1 within 5 days.",
     ]
+
+
+def test_words_in_the_language_of_the_reader(desk: APIClient, clinic: Clinic) -> None:
+    body = asked(clinic, preferences={"weekdays": [1]})
+    for language, reason, staff, change in (
+        ("en", "You asked for Tuesdays only.", "Wish: weekdays.", "Thursdays too."),
+        ("es-MX,es;q=0.9", "Usted pidió solo los martes.", "Deseo: días de la semana.", "También los jueves."),
+        ("de", "You asked for Tuesdays only.", "Wish: weekdays.", "Thursdays too."),
+    ):
+        answer = desk.post("/api/v1/plans/", body, headers={"accept-language": language})
+        found = answer.json()["infeasible"]
+        assert (found["reasons"][0]["detail"], found["reasons"][0]["for_staff"]) == (reason, staff)
+        assert change in [each["detail"] for each in found["relaxations"]]
+        assert "Accept-Language" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("sentences", [REASONS, FOR_STAFF, CHANGES], ids=["reasons", "for_staff", "changes"])
+def test_each_language_says_the_same(sentences: dict[str, dict[str, str]]) -> None:
+    english, spanish = (
+        {
+            code: {name for _, name, _, _ in Formatter().parse(text) if name}
+            for code, text in sentences[language].items()
+        }
+        for language in ("en", "es")
+    )
+    assert english == spanish
 
 
 def test_a_patient_is_offered_nothing_beyond_the_order(clinic: Clinic, api: Any) -> None:
