@@ -134,7 +134,7 @@ if EMAIL_URL.startswith("anymail+"):
     _provider, _query = urlsplit(EMAIL_URL).scheme.removeprefix("anymail+"), urlsplit(EMAIL_URL).query
     EMAIL_BACKEND = f"anymail.backends.{_provider}.EmailBackend"
     ANYMAIL = {f"{_provider}_{name}".upper(): values[0] for name, values in parse_qs(_query).items()}
-    ANYMAIL["REQUESTS_TIMEOUT"] = 5
+    ANYMAIL |= {"REQUESTS_TIMEOUT": 5, "WEBHOOK_SECRET": env("MAIL_WEBHOOK_SECRET", default="")}
 else:
     vars().update(env.email_url_config(EMAIL_URL))
 # Four steps of a delivery fit into one lease.

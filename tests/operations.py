@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import re
@@ -87,6 +88,8 @@ class Operation:
     def _call(self, world: World, address: str, headers: dict[str, str] | None = None, **request: Any) -> Any:
         """As the carrier does it."""
         assert self.form is not None
+        if "mail" in address:
+            return self._from_mail_provider(world, address, headers, **request)
         fields = {name: [value] for name, value in self.form.items()}
         signed = twilio.signature(TOKEN, f"{settings.PUBLIC_URL}{address}", fields)
         request.setdefault("content_type", "application/x-www-form-urlencoded")
@@ -94,6 +97,17 @@ class Operation:
         client: Any = world.client(None)
         with override_settings(SMS_URL=f"twilio+http://{SID}:{TOKEN}@127.0.0.1:9?from={NUMBER}"):
             return client.generic("POST", address, urlencode(self.form), **request)
+
+    def _from_mail_provider(self, world: World, address: str, headers: dict[str, str] | None, **request: Any) -> Any:
+        assert self.form is not None
+        secret = base64.b64encode(b"provider:secret").decode()
+        request["headers"] = {"Authorization": f"Basic {secret}", **(headers or {})}
+        request.setdefault("content_type", "application/json")
+        body = {**self.form, "created_at": "2026-11-25T12:00:00Z", "data": {"email_id": "of-no-mail"}}
+        client: Any = world.client(None)
+        known = {"WEBHOOK_SECRET": "provider:secret", "RESEND_API_KEY": "k"}
+        with override_settings(EMAIL_BACKEND="anymail.backends.resend.EmailBackend", ANYMAIL=known):
+            return client.generic("POST", address, json.dumps(body), **request)
 
 
 def names_of(world: World, role: str) -> dict[str, str]:
@@ -409,6 +423,7 @@ OPERATIONS: tuple[Operation, ...] = (
     verb("replies", "reply", "close"),
     *records("calendar-feeds", feed, one="feed", spare="feed"),
     Operation("GET", "calendar/{calendar_token}.ics", None),
+    Operation("POST", "inbound/mail/", None, form={"type": "email.opened"}),
     Operation("POST", "inbound/sms/", None, form={"MessageSid": "SM-of-a-text", "From": "+15005550006", "Body": "C"}),
     Operation("POST", "inbound/sms/{message}/status/", None, form={"MessageStatus": "delivered"}),
     *read_only("follow-ups", "follow_up"),

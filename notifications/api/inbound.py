@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from accounts import clock
 from accounts.http.base import ApiView
 from accounts.refusals import Invalid, NotSignedIn
-from notifications import delivered, inbound
+from notifications import delivered, inbound, mail_words
 from notifications.channels import twilio
 
 if TYPE_CHECKING:
@@ -103,4 +103,32 @@ class StatusView(CarrierView):
         code = int(error) if error.isascii() and error.isdigit() and len(error) < 7 else None
         if not delivered.take(UUID(pk), self.value("MessageStatus"), code):
             logger.info("the carrier's word about message %s changes nothing", pk)
+        return Response(status=204)
+
+
+class MailView(ApiView):
+    """What became of mails of ours."""
+
+    public = True
+    replayable = False
+    authentication_classes: Any = ()
+    also_answers = frozenset({"401"})
+    told: list[tuple[str, str]]
+
+    def _read(self, request: Request) -> None:
+        self.told = mail_words.read(request._request)
+
+    @extend_schema(
+        operation_id="inbound_mail",
+        tags=["inbound"],
+        request=OpenApiTypes.OBJECT,
+        responses={204: None},
+        auth=[],
+    )
+    def post(self, request: Request) -> Response:
+        """What the mail provider's webhook says: a mail bounced, arrived, or was unwanted. Its secret comes as the
+        password of HTTP basic authentication. What is late, known already or about no mail of ours changes nothing.
+        """
+        for reference, said in self.told:
+            mail_words.take(reference, said)
         return Response(status=204)

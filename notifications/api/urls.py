@@ -30,6 +30,7 @@ urlpatterns = [
     ),
     path("follow-ups/<str:token>/", views.CheckInView.as_view(), name="check-in-api"),
     path("calendar/<str:token>.ics", talk.CalendarView.as_view(), name="calendar"),
+    path("inbound/mail/", inbound.MailView.as_view(), name="inbound-mail"),
     path("inbound/sms/", inbound.TextView.as_view(), name="inbound-sms"),
     path("inbound/sms/<record_id:pk>/status/", inbound.StatusView.as_view(), name="inbound-sms-status"),
 ]

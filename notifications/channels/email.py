@@ -191,7 +191,7 @@ class BackendChannel:
         """Nothing to get ready."""
 
     def send(self, text: Text, to: str, reference: UUID) -> str:
-        """Give one mail to the backend; its Message-ID."""
+        """Give one mail to the backend; the provider's id of it or, where there is none, its Message-ID."""
         message = _message(text, to, reference)
         _written(message, to)
         try:
@@ -202,7 +202,8 @@ class BackendChannel:
             raise _answered(error) from None
         except OSError as error:
             raise Unclear(f"the mail backend failed ({type(error).__name__})") from None
-        return _message_id(reference)
+        known_as = getattr(getattr(message, "anymail_status", None), "message_id", None)
+        return known_as if isinstance(known_as, str) else _message_id(reference)
 
     def close(self) -> None:
         """Nothing to let go of."""
