@@ -6,6 +6,7 @@ apart. The limit keeps none of our rules: no hands-on minutes, no capacity, no a
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from dataclasses import replace
@@ -80,7 +81,7 @@ def _measure_why_not(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...]
 def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds: int) -> None:
     busy = busy_intervals(days)
     free = free_sets(busy)
-    if not plan(visits, days, WISHES) or not best_six(all_starts(free)):
+    if not plan(visits, days, WISHES, limit=5) or not best_six(all_starts(free)):
         raise SystemExit(f"{name}: there is no plan to be found")
     steps: dict[str, Callable[[], object]] = {
         "bare search": lambda: best_six(all_starts(free)),
@@ -89,19 +90,28 @@ def _measure(name: str, days: tuple[Day, ...], visits: tuple[Visit, ...], rounds
         # A fresh copy of a day has worked nothing out yet.
         "plan from facts": lambda: plan(visits, tuple(replace(day) for day in days), WISHES),
         "five plans from facts": lambda: plan(visits, tuple(replace(day) for day in days), WISHES, limit=5),
+        "five plans, days known": lambda: plan(visits, days, WISHES, limit=5),
     }
     took: dict[str, list[float]] = {step: [] for step in steps}
+    # As in a server that has started: what is there for good is not walked through for what can be thrown away.
+    gc.collect()
+    gc.freeze()
     for _ in range(rounds):
         for step, work in steps.items():
             begin = time.perf_counter()
             work()
             took[step].append((time.perf_counter() - begin) * 1000)
+    gc.unfreeze()
     tell(f"{name}: plan, days known", "ms", took["bare search"], took["plan, days known"], "at most 2")
     tell(f"{name}: plan from facts", "ms", took["bare search from intervals"], took["plan from facts"], "at most 2")
-    one, five = took["plan from facts"], took["five plans from facts"]
-    shares = [many / single for many, single in zip(five, one, strict=True)]
-    say(f"  five plans beside one  {spread(shares)}   target: at most 1.5")
+    one = took["plan from facts"]
     say(f"  p99 beside p50  {percentile(one, 0.99) / percentile(one, 0.5):.2f}   target: at most 2")
+    for what, limit in (("from facts", "bare search from intervals"), ("days known", "bare search")):
+        single = took["plan from facts" if what == "from facts" else "plan, days known"]
+        many = took[f"five plans{'' if what == 'from facts' else ','} {what}"]
+        beside = [five / alone for five, alone in zip(many, single, strict=True)]
+        floor = [five / bare for five, bare in zip(many, took[limit], strict=True)]
+        say(f"  five plans {what}  {spread(floor)} of the limit, {spread(beside)} of one   target: 1.5 of one")
 
 
 def site_days(sessions: int) -> tuple[Day, ...]:

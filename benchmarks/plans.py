@@ -32,7 +32,7 @@ from sessions.models import Series
 from tests import factories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import psycopg
 
@@ -88,15 +88,30 @@ class Ground:
 def main(servers: Servers, quick: bool) -> None:
     """Measure with nothing there, with 5,000 and with 20,000 sessions, then with as many outside the window."""
     rounds, sizes = (3, (0, 300)) if quick else (25, (0, 5_000, 20_000))
-    places = {f"{size:,} sessions there": (size, 0) for size in sizes}
-    places[f"{sizes[1]:,} sessions there and {sizes[-1]:,} outside"] = (sizes[1], sizes[-1])
     with (
         servers.connect() as database,
         web(servers.folder, "benchmarks.bare") as bare,
         web(servers.folder, "config.wsgi") as port,
     ):
-        for name, (inside, outside) in places.items():
-            _measure(name, _ground(database, inside, outside), inside, (bare, port), rounds)
+        grounds = {size: _ground(database, size, 0) for size in sizes}
+        for size, ground in grounds.items():
+            _measure(f"{size:,} sessions there", ground, size, (bare, port), rounds)
+        _flatness(grounds[sizes[1]], _ground(database, sizes[1], sizes[-1]), sizes, port, rounds)
+
+
+def _flatness(without: Ground, besides: Ground, sizes: Sequence[int], port: int, rounds: int) -> None:
+    """Two sites with as much in the window, one with much outside it too, asked in turn: how much dearer is it?"""
+    say(f"\n{sizes[1]:,} sessions in the window: with {sizes[-1]:,} outside beside none outside; 1 is flat")
+    facts: dict[bool, list[float]] = {False: [], True: []}
+    waits: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(rounds):
+        for more, ground in ((False, without), (True, besides)):
+            kept_days.forget()
+            facts[more] += _times(1, ground.facts, warm_up=False)
+            asked = request("POST", "/api/v1/plans/", ground.token, ground.body)
+            waits[more] += load(port, [repeat(asked, 4)]).check(200).milliseconds[2:]
+    for what, took in (("cold facts", facts), ("POST plans", waits)):
+        say(f"  {what:12}{spread([more / none for more, none in zip(took[True], took[False], strict=True)])}")
 
 
 def _ground(database: psycopg.Connection, inside: int, outside: int) -> Ground:
@@ -144,7 +159,7 @@ def _measure(name: str, ground: Ground, size: int, ports: tuple[int, int], round
     visits = treatment.visits(treatment.parse_phases(ground.protocol.phases))
     wishes = Wishes(earliest=ground.dates[0], latest=ground.dates[-1])
 
-    def cold() -> object:
+    def cold() -> tuple[Day, ...]:
         kept_days.forget()
         return ground.facts()
 
@@ -153,14 +168,23 @@ def _measure(name: str, ground: Ground, size: int, ports: tuple[int, int], round
     with CaptureQueriesContext(connection) as second:
         ground.facts()
     days = ground.facts()
+    plan(visits, days, wishes)
 
     def bare_facts() -> None:
         pure.free_sets(intervals)
         for _ in first:
             connection.cursor().execute("SELECT 1")
 
+    def bare() -> None:
+        pure.best_six(pure.all_starts(pure.free_sets(intervals)))
+        for _ in first:
+            connection.cursor().execute("SELECT 1")
+
     limits = _times(rounds, bare_facts)
     tell(f"{name}: cold facts", "ms", limits, _times(rounds, cold), "at most 3")
+    # Days are worked out when the search asks for them: what that takes is in this one.
+    planned = _times(rounds, lambda: plan(visits, cold(), wishes))
+    tell(f"{name}: cold facts and a plan from them", "ms", _times(rounds, bare), planned, "at most 3")
     tell(f"{name}: warm facts", "ms", limits, _times(rounds, ground.facts), "at most 1 ms")
     say(f"  queries  {len(first)} cold, {len(second)} warm")
     core = _times(rounds, lambda: plan(visits, days, wishes))
@@ -175,12 +199,13 @@ def _measure(name: str, ground: Ground, size: int, ports: tuple[int, int], round
     say(f"  p50 {percentile(waits, 0.5):.1f} ms, p99 {percentile(waits, 0.99):.1f} ms")
 
 
-def _times(rounds: int, work: Callable[[], object]) -> list[float]:
+def _times(rounds: int, work: Callable[[], object], warm_up: bool = True) -> list[float]:
     """Milliseconds of each round, after one that only warms up."""
+    if warm_up:
+        work()
     took = []
-    for number in range(rounds + 1):
+    for _ in range(rounds):
         begin = time.perf_counter()
         work()
-        if number:
-            took.append((time.perf_counter() - begin) * 1000)
+        took.append((time.perf_counter() - begin) * 1000)
     return took
