@@ -104,8 +104,17 @@ def protocols(page: Page, url: str) -> Iterator[str]:
     yield "protocols"
     page.get_by_role("link", name="Ketamine for fibromyalgia").first.click()
     yield "protocol"
-    page.get_by_role("link", name="Retire it").click()
-    yield "retire"
+    page.get_by_role("link", name="Make the next version").click()
+    yield "protocol-change"
+    page.get_by_label("Minutes of recovery").first.fill("7")
+    page.get_by_role("button", name="Make the next version").click()
+    yield "protocol-wrong"
+    page.get_by_label("Minutes of recovery").first.fill("75")
+    page.get_by_role("button", name="Make the next version").click()
+    yield "compare"
+    page.get_by_role("link", name="The protocol").click()
+    page.get_by_role("link", name="Approve it").click()
+    yield "approve"
 
 
 def running(page: Page, url: str) -> Iterator[str]:

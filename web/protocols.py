@@ -14,10 +14,12 @@ from accounts.http.fields import as_uuid
 from accounts.refusals import Conflict, NotFound
 from accounts.rights import holds, may
 from scheduler import protocols
+from scheduler.api.serializers import ProtocolSerializer
 from scheduler.models import Protocol
 from scheduler.queries import visible_protocols
 from web import protocol_words
 from web.pages import page, page_for
+from web.protocol_form import ProtocolForm
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -99,6 +101,23 @@ def _changes(before: Protocol, after: Protocol) -> dict[str, Any]:
     same = [each for each in found if each.what == "same"]
     grouped = protocol_words.grouped
     return {"changed": grouped(changed), "count": len(changed), "same": grouped(same)}
+
+
+@page_for("protocols.partial_update", "GET", "HEAD", "POST")
+def change(request: HttpRequest, protocol: str) -> HttpResponse:
+    """The protocol as a form (GET); the draft changed or the next version made (POST), 400 with what is wrong."""
+    user = cast("User", request.user)
+    found = _seen(user, protocol)
+    form = ProtocolForm(found, user, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        values = form.judge(ProtocolSerializer, user, found)
+        if values is not None:
+            made = protocols.change_protocol(user, found.pk, values)
+            if made.pk == found.pk:
+                messages.success(request, _("Saved."))
+                return redirect("web:protocol", made.pk)
+            return redirect("web:compare-protocols", made.pk)
+    return page(request, "protocol_change", 400 if form.errors else 200, protocol=found, form=form)
 
 
 @page_for("protocols.partial_update", "GET", "HEAD", "POST")

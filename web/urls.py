@@ -72,6 +72,7 @@ urlpatterns = [
     path("clinic/protocols/", protocols.overview, name="protocols"),
     path("clinic/protocols/<record_id:protocol>/", protocols.protocol, name="protocol"),
     path("clinic/protocols/<record_id:protocol>/compare/", protocols.compare, name="compare-protocols"),
+    path("clinic/protocols/<record_id:protocol>/change/", protocols.change, name="change-protocol"),
     path(
         "clinic/protocols/<record_id:protocol>/approve/",
         protocols.decide,

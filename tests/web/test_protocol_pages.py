@@ -44,6 +44,15 @@ def test_a_prescriber_sees_what_changed_and_approves_it(clinic: Clinic, visitor:
     assert page.get_by_role("heading", name="What stays").count() == 0
     assert Axe().run(page).response["violations"] == []
     page.get_by_role("link", name="The protocol").click()
+    page.get_by_role("link", name="Change the draft").click()
+    assert Axe().run(page).response["violations"] == []
+    page.get_by_label("Minutes of recovery").fill("7")
+    page.get_by_role("button", name="Save the draft").click()
+    page.get_by_text("Please look at it once more").wait_for()
+    assert page.locator(".field.wrong label").all_inner_texts() == ["Minutes of recovery"]
+    page.get_by_label("Minutes of recovery").fill("75, 60")
+    page.get_by_role("button", name="Save the draft").click()
+    page.get_by_text("75, 60 of recovery").wait_for()
     page.get_by_role("link", name="Approve it").click()
     page.get_by_text("Version 1 stays approved too").wait_for()
     assert page.get_by_role("table", name="What changed").get_by_role("row").count() == 7
@@ -105,6 +114,67 @@ def test_every_kind_of_rule_has_words(clinic: Clinic) -> None:
     assert words["Messages", "Check-in"] == "NRS, 24 h after the last visit"
 
 
+def form_of(client: Client, address: str) -> dict[str, Any]:
+    """What a browser would send of the form as it stands."""
+    form = client.get(address).context["form"]
+    found = {name: form[name].value() for name in form.fields}
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def test_a_change_of_what_is_in_force_is_the_next_version(clinic: Clinic, client: Client) -> None:
+    spacing = {"anchor": "series_start", "target_days": [0, 14, 42], "early_days": 2, "late_days": 3}
+    rich = make_protocol(
+        clinic.organization,
+        clinic.users["prescriber"],
+        phase(sessions=3, spacing=spacing),
+        gates=[{"gate": "escort", "severity": "warn"}, "consent"],
+        reminders=[{"hours_before": 72, "channels": ["email"]}, {"days_before": 1, "at": "09:00", "channels": ["sms"]}],
+        follow_ups=[{"instrument": "NRS", "hours_after": 24}, {"instrument": "PEG", "hours_after": 168}],
+        discharge={"escort": True},
+    )  # fmt: skip
+    client.force_login(clinic.users["manager"])
+    address = f"/clinic/protocols/{rich.pk}/change/"
+    whole = form_of(client, address)
+    assert whole["phases.0.spacing.target_days"] == "0, 14, 42"
+    assert client.post(address, whole)["Location"] == f"/clinic/protocols/{rich.pk}/", "nothing changed: no version"
+    assert Protocol.objects.filter(code=rich.code).count() == 1
+    without_first = {name: value for name, value in whole.items() if not name.startswith("reminders.0.")}
+    more = {"reminders.2.hours_before": "2", "reminders.2.channels": ["sms"], "phases.0.acuity": "3"}
+    answer = client.post(
+        address, without_first | more | {"follow_ups.1.instrument": ""} | {"follow_ups.1.hours_after": ""}
+    )
+    made = Protocol.objects.get(code=rich.code, version=2)
+    assert answer["Location"] == f"/clinic/protocols/{made.pk}/compare/"
+    assert (made.status, made.phases[0]["acuity"], made.phases[0]["spacing"]) == ("draft", 3, rich.phases[0]["spacing"])
+    assert made.reminders == [rich.reminders[1], {"hours_before": 2, "channels": ["sms"]}]
+    assert made.follow_ups == rich.follow_ups[:1]
+    assert (made.gates, made.discharge) == (rich.gates, rich.discharge), "what the form does not say stays"
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [({"phases.0.minutes.infuse": "61"}, "phases.0.minutes.infuse"), ({"phases.0.acuity": "x"}, "phases.0.acuity"),
+     ({"phases.0.spacing.min_days": "9"}, "phases.0.spacing.max_days"), ({"name": ""}, "name"),
+     ({"reminders.1.hours_before": "9999", "reminders.1.channels": ["sms"]}, "reminders.1.hours_before"),
+     ({"reminders.1.days_before": "2", "reminders.1.channels": ["sms"]}, "reminders.1.channels"),
+     ({"reminders.1.hours_before": "4"}, "reminders.1.channels"), ({"gates": ["nonsense"]}, "gates"),
+     ({"follow_ups.0.hours_after": "4"}, "follow_ups.0.instrument"), ({"sources": "a\0b"}, "sources"),
+     ({"phases.0.sessions": "99999"}, "phases.0.sessions"),
+     ({"phases.0.chair.kinds": ["sofa"]}, "phases.0.chair.kinds")],
+    ids=str,
+)  # fmt: skip
+def test_a_bad_value_is_marked_at_its_field(clinic: Clinic, client: Client, said: dict[str, Any], field: str) -> None:
+    """The API's own checks, told where the value stands; rows that are empty do not shift them."""
+    Protocol.objects.filter(pk=clinic.protocol.pk).update(reminders=[{"hours_before": 24, "channels": ["email"]}])
+    client.force_login(clinic.users["prescriber"])
+    address = f"/clinic/protocols/{clinic.protocol.pk}/change/"
+    kept = {name: value for name, value in form_of(client, address).items() if not name.startswith("reminders.0.")}
+    answer = client.post(address, kept | said)
+    assert answer.status_code == 400
+    assert list(answer.context["form"].errors) == [field]
+    assert Protocol.objects.filter(code=clinic.protocol.code).count() == 1
+
+
 @pytest.mark.parametrize(("who", "status"), [("manager", 302), ("nurse", 403), ("patient", 404), ("auditor", 403)])
 def test_who_decides(clinic: Clinic, client: Client, draft: Protocol, who: str, status: int) -> None:
     """Managers may change protocols; whether they approve is the organization's word, and here it is not theirs."""
@@ -113,6 +183,7 @@ def test_who_decides(clinic: Clinic, client: Client, draft: Protocol, who: str, 
     answer = client.get(address)
     assert answer.status_code == (200 if who == "manager" else 403 if who == "patient" else status)
     assert client.post(address).status_code == 403
+    assert client.get(f"/clinic/protocols/{draft.pk}/change/").status_code == (200 if who == "manager" else 403)
     draft.refresh_from_db()
     assert draft.status == "draft"
     assert client.get(f"/clinic/protocols/{draft.pk}/").status_code == (404 if who == "patient" else 200)
@@ -129,7 +200,7 @@ def test_what_was_decided_elsewhere_is_told(clinic: Clinic, client: Client, draf
     assert Protocol.objects.get(pk=draft.pk).status == "retired"
 
 
-@pytest.mark.parametrize("path", ["", "compare/", "approve/", "retire/"])
+@pytest.mark.parametrize("path", ["", "compare/", "change/", "approve/", "retire/"])
 def test_a_stranger_finds_no_protocol(clinic: Clinic, client: Client, draft: Protocol, path: str) -> None:
     assert clinic.other
     client.force_login(clinic.other.users["admin"])
