@@ -104,3 +104,10 @@ def test_replan(quick: dict[str, str]) -> None:
     told = quick["replan"]
     assert headings(told) == ["one nurse out", "one chair down", "one closed day"]
     assert told.count("  draft     ") == told.count("  rebooking ") == 3
+
+
+def test_pages(quick: dict[str, str]) -> None:
+    """Ten pages with their queries, and the first paint of three."""
+    told = quick["pages"]
+    assert len(re.findall(r"^[a-z ]{12} +\d+ +[\d.]+ +[\d.]+ +[\d.]+$", told, re.MULTILINE)) == 10
+    assert len(re.findall(r"first paint of \w+ on a slow phone: median \d+ ms", told)) == 3
