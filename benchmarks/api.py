@@ -11,7 +11,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from benchmarks.clinic import make_clinic
-from benchmarks.common import load, request, say, tell, tell_latency, web
+from benchmarks.common import load, request, say, spent, tell, tell_latency, tell_spent, web
 from sessions.models import Session
 
 if TYPE_CHECKING:
@@ -37,19 +37,24 @@ def main(servers: Servers, quick: bool) -> None:
     asks = {"middleware alone": _nothing, "one session": _one(clinic), "list of 50": _list(clinic)}
     limits: dict[str, list[Load]] = {name: [] for name in WORK}
     ours: dict[str, list[Load]] = {name: [] for name in WORK}
+    spents: dict[str, list[tuple[float, float]]] = {name: [] for name in WORK}
     with web(servers.folder, "config.wsgi") as port, web(servers.folder, "benchmarks.bare") as bare:
         for name, ask in asks.items():
             for number in range(rounds + 1):
                 limit = load(bare, [_empty() for _ in range(CONNECTIONS)], seconds).check(200)
+                before = spent("config.wsgi"), spent("postgres")
                 mine = load(port, [ask(token) for token in clinic.tokens], seconds).check(200)
+                after, answers = (spent("config.wsgi"), spent("postgres")), len(mine.milliseconds)
                 if number:  # the first round only warms up
                     limits[name].append(limit)
                     ours[name].append(mine)
+                    spents[name].append(((after[0] - before[0]) / answers, (after[1] - before[1]) / answers))
     for name, target in WORK.items():
         rates = [one.rate for one in limits[name]], [one.rate for one in ours[name]]
         tell(f"{name} beside an empty view", "requests a second", *rates, target)
         tell_latency("limit", limits[name])
         tell_latency("ours", ours[name])
+        tell_spent("ours", spents[name])
 
 
 def _empty() -> Iterator[bytes]:

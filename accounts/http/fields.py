@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail
 from rest_framework.relations import MANY_RELATION_KWARGS
 
 from accounts.http.texts import WRONG_TYPE as WRONG_TYPE
@@ -19,8 +18,6 @@ from accounts.http.texts import EmailField as EmailField
 from accounts.http.texts import PhoneField as PhoneField
 from accounts.http.texts import TextField as TextField
 from accounts.http.texts import TimeZoneField as TimeZoneField
-from accounts.models import Site
-from accounts.queries import sites_seen_by, visible_sites
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -290,40 +287,6 @@ class ReferenceField(serializers.PrimaryKeyRelatedField):
     def get_choices(self, cutoff: int | None = None) -> dict[str, str]:
         """None: a list of every record has no place in metadata or schema."""
         return {}
-
-
-class SiteReference(ReferenceField):
-    """The id of a site that the caller works at or is treated at. Gives the site; all but its id is read when asked."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(visible_sites, **kwargs)
-
-    def find(self, wanted: uuid.UUID) -> Site | None:
-        """The site, of which only the id is known yet where the request knows what the caller sees."""
-        user: User = self.context["request"].user
-        if user.sight is None:
-            return super().find(wanted)
-        return Site.from_db(None, ["id"], [wanted]) if wanted in sites_seen_by(user) else None
-
-
-class LateReference(ReferenceField):
-    """An id of which the serializer finds the record, together with others: `found`. Gives the id."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(queryset=(), **kwargs)
-
-    def find(self, wanted: uuid.UUID) -> Any:
-        """The id."""
-        return wanted
-
-
-def found(records: Mapping[str, Any]) -> dict[str, Any]:
-    """The records that `LateReference` fields name, by field. One that is None is refused as any other reference is."""
-    detail = str(ReferenceField.default_error_messages["unknown_reference"])
-    faults = {name: [ErrorDetail(detail, "unknown_reference")] for name, record in records.items() if record is None}
-    if faults:
-        raise serializers.ValidationError(faults)
-    return dict(records)
 
 
 class ManyReferences(serializers.ManyRelatedField):

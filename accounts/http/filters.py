@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from accounts.http import fields
 from accounts.http.query import bad_parameter
+from accounts.http.references import SiteReference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +121,7 @@ class SiteFilter(StrictFilter):
     """The id of a site that the caller may see, else as `ReferenceFilter`; no question to the database."""
 
     def __init__(self, field_name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(fields.SiteReference(), field_name, **kwargs)
+        super().__init__(SiteReference(), field_name, **kwargs)
 
 
 def _as_integer(text: str) -> Any:

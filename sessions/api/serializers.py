@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from accounts.http import fields
+from accounts.http.references import LateReference, found
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.queries import visible_patients, visible_sites
 from scheduler.api.phase_schema import SPACING
@@ -157,14 +158,14 @@ class SeriesSerializer(StrictModelSerializer):
 class BookSerializer(StrictSerializer):
     """What books a series. Its three records are found by one question."""
 
-    patient = fields.LateReference()
-    protocol = fields.LateReference()
-    plan = fields.LateReference()
+    patient = LateReference()
+    protocol = LateReference()
+    plan = LateReference()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """All three must be there for the caller."""
         plan, patient, protocol = to_be_booked(self.context["request"].user, **attrs)
-        return fields.found({"patient": patient, "protocol": protocol, "plan": plan})
+        return found({"patient": patient, "protocol": protocol, "plan": plan})
 
 
 @extend_schema_field(SPACING)
