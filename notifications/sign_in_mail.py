@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.template.loader import render_to_string
 
 from accounts.models import Channel, Patient, SignInLink
 from accounts.sign_in_links import new_token
+from notifications import texts, wordings
 from notifications.channels import NotSent, Text, open_channel
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = timedelta(seconds=30)
-SUBJECT: Final = "Your link to sign in"
+KIND: Final = "sign_in"
 
 
 def waiting(now: datetime) -> bool:
@@ -72,10 +72,15 @@ def _claim(now: datetime) -> tuple[SignInLink, str] | None:
 
 
 def _text(link: SignInLink, token: str) -> Text:
+    """The mail, in the clinic's words and the patient's language."""
     patient = Patient.objects.select_related("site").filter(user=link.user_id).first()
-    words = {
-        "site": None if patient is None else patient.site,
-        "link": f"{settings.PUBLIC_URL}/sign-in/link/{token}/",
-        "minutes": settings.SIGN_IN_LINK_SECONDS // 60,
-    }
-    return Text(SUBJECT, render_to_string("notifications/sign_in_email.txt", words).strip() + "\n")
+    language = patient.language if patient else wordings.LANGUAGES[0]
+    if patient is None:
+        clinic = wordings.DATA["fallback_phone"][language]
+        values, wording = dict.fromkeys(wordings.FIELDS, "") | {"clinic": clinic, "phone": clinic}, None
+    else:
+        values = texts.values_of(patient.site, language)
+        wording = texts.wording_for(patient.site, KIND, Channel.EMAIL, language)
+    values["link"] = f"{settings.PUBLIC_URL}/sign-in/link/{token}/"
+    values["minutes"] = str(settings.SIGN_IN_LINK_SECONDS // 60)
+    return texts.mail(wording or wordings.default(KIND, Channel.EMAIL, language), values, language)

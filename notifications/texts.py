@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import formats, translation
+from django.utils.translation import gettext
 
 from accounts import clock
 from accounts.models import Channel, Site
@@ -122,7 +123,7 @@ def values_of(site: Site, language: str, speaks_of: datetime | None = None) -> d
         "time": time_of_day(speaks_of, site) if speaks_of else "",
         "phone": site.phone or wordings.DATA["fallback_phone"][language],
         "emergency": site.emergency_number,
-        **dict.fromkeys(("link", "until", "links", "visits", "count"), ""),
+        **dict.fromkeys(("link", "until", "links", "visits", "count", "minutes"), ""),
     }
 
 
@@ -131,17 +132,24 @@ def mail(
 ) -> Text:
     """The wording as a mail: the same words as plain text and as HTML, with the way to end such mails."""
     subject, body = wordings.filled(wording.subject, values), wordings.filled(wording.body, values)
-    context = {
-        "paragraphs": body.split("\n\n"),
-        "links": {values["link"], *values["links"].split()} - {""},
-        "until": values["until"],
-        "stop": stop,
-        "language": language,
-    }
     with translation.override(language):
+        context = {
+            "paragraphs": body.split("\n\n"),
+            "links": {values["link"], *values["links"].split()} - {""},
+            "button": _button(values),
+            "stop": stop,
+            "language": language,
+        }
         text = render_to_string("notifications/mail.txt", context | {"body": body}).strip() + "\n"
         html = render_to_string("notifications/mail.html", context | {"subject": subject})
     return Text(" ".join(subject.split()), text, html, calendar, stop)
+
+
+def _button(values: Mapping[str, str]) -> str:
+    """What the button of a mail with a link says."""
+    if values["until"]:
+        return gettext("See the free place")
+    return gettext("Sign in") if values["minutes"] else gettext("Answer the questions")
 
 
 def short(body: str, values: Mapping[str, str]) -> str:

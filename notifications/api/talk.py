@@ -95,9 +95,10 @@ def _as_shown(
     nothing = {"subject": "", "body": "", "html": "", "parts": 0}
     if any(problem.code in {"unknown_field", "brace"} for problem in found):
         return nothing
-    values = texts.values_of(site, language, clock.now()) | {
-        name: wordings.longest(kind)[name] for name in ("link", "until", "links", "visits", "count")
-    }
+    longest = wordings.longest(kind)
+    values = {name: value or longest[name] for name, value in texts.values_of(site, language, clock.now()).items()}
+    asked = {name for text in (said.subject, said.body) for name in wordings.FIELD.findall(text)}
+    values |= dict.fromkeys({"until", "minutes"} - asked, "")
     if channel == Channel.SMS:
         body = texts.short(said.body, values)
         return nothing | {"body": body, "parts": gsm.length(body).parts}

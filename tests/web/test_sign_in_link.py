@@ -76,7 +76,21 @@ def test_the_database_holds_no_link(clinic: Clinic, client: Client, mailbox: Cat
     assert token not in str(SignInLink.objects.values())
     assert row.token_hash == sign_in_links.hash_of(token)
     subject = mailbox.mails[-1].subject
-    assert subject == "Your link to sign in"
+    assert subject == f"Your link to sign in · {clinic.site.name}"
+
+
+def test_the_clinics_own_words_in_the_patients_language(clinic: Clinic, client: Client, mailbox: Catcher) -> None:
+    type(clinic.patient).objects.filter(pk=clinic.patient.pk).update(language="es")
+    said = {"subject": "Pase usted · {clinic}", "body": "Su enlace, {minutes} minutos:\n\n{link}"}
+    clinic.site.wordings.create(kind="sign_in", channel="email", language="es", **said)
+    ask(client, clinic.users["patient"].email)
+    path = sent_link(mailbox)
+    received = mailbox.mails[-1]
+    assert received.subject == f"Pase usted · {clinic.site.name}"
+    assert received.text.startswith("Su enlace, 15 minutos:")
+    html = received.message.get_body(("html",))
+    assert html is not None
+    assert path in html.get_content()
 
 
 def test_scanners_change_nothing(clinic: Clinic, client: Client, mailbox: Catcher) -> None:
