@@ -102,6 +102,14 @@ class Site(models.Model):
     plan_weights = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     # A cancellation so many hours before the start, or later, is late: marked, and a patient has to call instead.
     late_cancel_hours = models.PositiveSmallIntegerField(default=24, db_default=24)
+    # From this grade on an adverse event holds the series until a prescriber releases it (CTCAE v5, NCI 2017: 3 is
+    # severe).
+    hold_series_from_grade = models.PositiveSmallIntegerField(default=3, db_default=3)
+    # So many minutes late is a visit looked for (nobody arrived), told as late, shown as forgotten (nobody ended it).
+    # Clinic defaults without a published source, to be reviewed by each clinic.
+    overdue_after_minutes = models.PositiveSmallIntegerField(default=15, db_default=15)
+    late_from_minutes = models.PositiveSmallIntegerField(default=10, db_default=10)
+    forgotten_after_minutes = models.PositiveSmallIntegerField(default=60, db_default=60)
     # Offers of freed places: how long there is to answer, to how many at once, how many a person and day, how long
     # before the start the last one goes out, and between which wall times none does.
     offer_minutes = models.PositiveSmallIntegerField(default=60, db_default=60)

@@ -238,12 +238,6 @@ CELERY_BEAT_SCHEDULE = {
 HOLDS_AT_MOST = 5
 FOLLOW_UP_LIFE_DAYS = 7
 MESSAGE_HORIZON_DAYS = 400
-# An adverse event of this CTCAE grade (v5, NCI 2017: 3 is severe) holds the series until a prescriber releases it.
-HOLD_SERIES_FROM_GRADE = env.int("HOLD_SERIES_FROM_GRADE", default=3)
-# So late is a visit looked for: one that nobody arrived for, and one that should have been over. Clinic defaults.
-OVERDUE_AFTER_MINUTES = env.int("OVERDUE_AFTER_MINUTES", default=15)
-LATE_FROM_MINUTES = env.int("LATE_FROM_MINUTES", default=10)
-FORGOTTEN_AFTER_MINUTES = env.int("FORGOTTEN_AFTER_MINUTES", default=60)
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 SEND_ATTEMPTS_AT_MOST = 8

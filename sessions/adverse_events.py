@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from accounts.refusals import Conflict, RuleBroken
 from sessions.lifecycle import Versions, make_move
 from sessions.models import AdverseEvent, Series, SeriesStatus, Session
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
+RUNNING = (SeriesStatus.ACTIVE, SeriesStatus.NEEDS_REVIEW)
 ACTIONS = ("none", "slowed", "paused", "stopped", "treated")
 OUTCOMES = ("ongoing", "resolved", "resolved_with_sequelae", "hospital", "death", "unknown")
 
@@ -42,7 +41,7 @@ class Report:
 def report(
     session: Session, told: Report, actor: User, now: datetime, expected: Versions = None
 ) -> tuple[Session, AdverseEvent]:
-    """Write an adverse event. From the grade `HOLD_SERIES_FROM_GRADE` on, the series is held.
+    """Write an adverse event. From the grade on that the site says, the series is held.
 
     Raises:
         RuleBroken: `in_future`; `before_arrival` for an onset before the patient came; `other_session` where it amends
@@ -62,7 +61,7 @@ def report(
         rate = row.rate_percent if row.infusion_started_at is not None else None
         kept.append(AdverseEvent.objects.create(session=row, rate_percent=rate, **who, **vars(told)))
         also["adverse_event"] = str(kept[0].pk)
-        if told.grade >= settings.HOLD_SERIES_FROM_GRADE:
+        if told.grade >= row.site.hold_series_from_grade:
             also["series"] = _hold(row.series_id)
 
     session = make_move(session, "adverse-events", actor, now, change=change, also=also, expected=expected)
@@ -70,11 +69,17 @@ def report(
 
 
 def _hold(series: UUID) -> str:
-    held = Series.objects.select_for_update(no_key=True).get(pk=series)
-    if held.status != SeriesStatus.CANCELLED:
-        held.status = SeriesStatus.ON_HOLD
-        held.save(update_fields=["status"])
-    return held.status
+    """Hold the series; where it is cancelled, the patient's others that run: the next infusion waits all the same."""
+    ill = Series.objects.select_for_update(no_key=True).get(pk=series)
+    if ill.status != SeriesStatus.CANCELLED:
+        ill.status = SeriesStatus.ON_HOLD
+        ill.save(update_fields=["status"])
+        return ill.status
+    running = Series.objects.filter(patient=ill.patient_id, status__in=RUNNING)
+    for other in running.select_for_update(no_key=True).order_by("pk"):
+        other.status = SeriesStatus.ON_HOLD
+        other.save(update_fields=["status"])
+    return ill.status
 
 
 def visible_adverse_events(user: User) -> QuerySet[AdverseEvent]:

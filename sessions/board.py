@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db.models import Count, Q
 
 from scheduler import walltime
@@ -163,6 +162,8 @@ def _sessions(site: Site, day: date) -> tuple[list[Session], list[Session]]:
     older = Q(start__lt=since, status__in=UNDER_WAY)
     found = with_all.filter(Q(start__gte=since, start__lt=until) | older, site=site).order_by("start", "id")
     rows = list(found)
+    for row in rows:
+        row.site = site
     return [row for row in rows if row.start >= since], [row for row in rows if row.start < since]
 
 
@@ -242,18 +243,18 @@ def _alerts(
         return
     yield from _of_readings(row, readings, dues, now)
     for event in adverse:
-        if event.grade >= settings.HOLD_SERIES_FROM_GRADE:
+        if event.grade >= row.site.hold_series_from_grade:
             yield Alert("alert", "adverse_event", row, event.onset, f"A severe adverse event, grade {event.grade}.")
     if row.series.status == SeriesStatus.ON_HOLD and row.infusion_started_at is None:
         yield Alert("alert", "series_on_hold", row, row.start, "A prescriber has to release this series first.")
-    if row.status in TO_COME and now >= row.start + settings.OVERDUE_AFTER_MINUTES * MINUTE:
+    if row.status in TO_COME and now >= row.start + row.site.overdue_after_minutes * MINUTE:
         since = int((now - row.start).total_seconds()) // 60
         yield _reaching("overdue", "not_here", visit, visits, day, f"Not here, {since} min late.")
-    elif late >= settings.LATE_FROM_MINUTES:
+    elif late >= row.site.late_from_minutes:
         yield _reaching("notice", "running_late", visit, visits, day, f"Ends {late} min later than planned.")
     if step is not None and step.what == "start" and step.waits_for and now >= row.infuse_start:
         yield Alert("overdue", "gates_open", row, row.infuse_start, f"The start waits for {named(step.waits_for)}.")
-    if row.status in UNDER_WAY and now >= visit.session.end + settings.FORGOTTEN_AFTER_MINUTES * MINUTE:
+    if row.status in UNDER_WAY and now >= visit.session.end + row.site.forgotten_after_minutes * MINUTE:
         yield _forgotten(row)
 
 

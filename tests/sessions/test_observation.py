@@ -329,6 +329,25 @@ def test_a_cancellation_does_not_end_the_hold_of_a_series(
     assert api(clinic.users["prescriber"]).post(release, {"reason": "seen"}).json()["status"] == "cancelled"
 
 
+def test_from_which_grade_a_series_is_held_the_site_says(nurse: APIClient, clinic: Clinic) -> None:
+    session = running(clinic)
+    type(clinic.site).objects.filter(pk=clinic.site.pk).update(hold_series_from_grade=4)
+    assert post(nurse, session, "adverse-events", **ill(3)).json()["series_status"] == "active"
+    assert post(nurse, session, "adverse-events", **ill(4)).json()["series_status"] == "on_hold"
+
+
+def test_a_grave_event_of_a_cancelled_series_holds_what_else_the_patient_has(nurse: APIClient, clinic: Clinic) -> None:
+    session = running(clinic)
+    other = clinic.session(noon(9), series=clinic.series(session.patient)).series
+    strangers = clinic.session(noon(12)).series
+    Series.objects.filter(pk=session.series_id).update(status="cancelled")
+    assert post(nurse, session, "adverse-events", **ill(3)).json()["series_status"] == "cancelled"
+    held = dict(Series.objects.filter(pk__in=[other.pk, strangers.pk]).values_list("pk", "status"))
+    assert held == {other.pk: "on_hold", strangers.pk: "active"}
+    with pytest.raises(Conflict, match="release"):
+        refuse_held(session.patient_id)
+
+
 def test_what_a_held_series_forbids_the_database_forbids(nurse: APIClient, clinic: Clinic) -> None:
     session = running(clinic)
     later = clinic.session(noon(3), series=session.series, status="arrived")
