@@ -218,31 +218,32 @@ def _hold(series_id: UUID) -> None:
 
 
 @transaction.atomic
-def acknowledge(alert_id: UUID, user: User) -> Alert:
+def acknowledge(alert_id: UUID, user: User, now: datetime | None = None) -> Alert:
     """Make `user` the owner of an open alert. Conflict `already_done` with `by` and `at` where somebody was first."""
     alert = Alert.objects.select_for_update(no_key=True).get(id=alert_id)
     refuse_if_acknowledged(alert)
-    _own(alert, user)
+    _own(alert, user, now or clock.now())
     alert.save(update_fields=["status", "owner", "acknowledged_at", "escalate_at"])
     return alert
 
 
-def _own(alert: Alert, user: User) -> None:
-    alert.status, alert.owner, alert.acknowledged_at = AlertStatus.ACKNOWLEDGED, user, clock.now()
+def _own(alert: Alert, user: User, now: datetime) -> None:
+    alert.status, alert.owner, alert.acknowledged_at = AlertStatus.ACKNOWLEDGED, user, now
     alert.escalate_at = None
 
 
 @transaction.atomic
-def close(alert_id: UUID, user: User, outcome: str) -> Alert:
+def close(alert_id: UUID, user: User, outcome: str, now: datetime | None = None) -> Alert:
     """End an alert with what was done (`outcome`, not empty); one that nobody owned is `user`'s first.
 
     Conflict `already_done` with `by` and `at` where it is closed.
     """
     alert = Alert.objects.select_for_update(no_key=True).get(id=alert_id)
     refuse_if_closed(alert)
+    at = now or clock.now()
     if alert.status == AlertStatus.OPEN:
-        _own(alert, user)
-    alert.status, alert.closed_by, alert.closed_at, alert.outcome = AlertStatus.CLOSED, user, clock.now(), outcome
+        _own(alert, user, at)
+    alert.status, alert.closed_by, alert.closed_at, alert.outcome = AlertStatus.CLOSED, user, at, outcome
     alert.save()
     return alert
 
