@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import translation
 
 from accounts import clock
-from accounts.refusals import Conflict, Invalid, RuleBroken
+from accounts.refusals import Conflict, Gone, Invalid, RuleBroken
 from notifications import alerts, delivery, marking, missing, on_call, reconcile, red_flags
 from notifications.follow_ups import answer_follow_up, new_link
 from notifications.models import Alert, FlagRule, FollowUp, Message, MessagePlan, OnCallShift, Pager, Roster
@@ -147,6 +147,15 @@ def test_an_emergency_holds_the_series(clinic: Clinic) -> None:
     answer(asked, {"asq_1": 1, "asq_2": 0, "asq_3": 1, "asq_4": 0, "asq_5": 1})
     assert Alert.objects.get().kind == "suicidal_now"
     assert Series.objects.get(id=asked.session.series_id).status != "active"
+
+
+def test_a_red_flag_that_is_taken_back_a_moment_later_stands(clinic: Clinic) -> None:
+    asked = ask(clinic)
+    answer(asked, DARK)
+    with pytest.raises(Gone):
+        answer(asked, DARK | {"phq9_9": 0})
+    asked.refresh_from_db()
+    assert (Alert.objects.get().status, asked.answers) == ("open", DARK)
 
 
 def test_the_series_of_other_flags_goes_on(clinic: Clinic) -> None:
