@@ -25,7 +25,15 @@ from scheduler.walltime import instant
 from sessions import disruptions
 from sessions.api.change_serializers import told
 from sessions.facts import zone_of
-from sessions.models import Disruption, DisruptionItem, DisruptionKind, DisruptionStatus, Outcome, SessionEvent
+from sessions.models import (
+    TO_COME,
+    Disruption,
+    DisruptionItem,
+    DisruptionKind,
+    DisruptionStatus,
+    Outcome,
+    SessionEvent,
+)
 from sessions.queries import visible_disruptions
 from web.pages import page, page_for
 
@@ -103,10 +111,12 @@ class Row:
     number: int
     count: int
     messages: list[Message]
+    can_move: bool
 
 
 def _rows(found: Disruption, names: dict[str, str]) -> list[Row]:
     """The items with names, those that need somebody first."""
+    now = clock.now()
     order = {Outcome.UNRESOLVED: 0, Outcome.MOVED: 1, Outcome.KEPT: 2}
     items = found.items.select_related("patient", "session__series")
     said: dict[Any, list[Message]] = {}
@@ -125,6 +135,7 @@ def _rows(found: Disruption, names: dict[str, str]) -> list[Row]:
             number=item.session.sequence,
             count=item.session.series.sessions.count(),
             messages=said.get(item.session_id, []),
+            can_move=item.session.status in TO_COME and item.session.start > now,
         )
         for item in items
     ]

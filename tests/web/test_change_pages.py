@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts import clock
 from accounts.models import AuditEntry, Role
+from notifications.models import Message
 from scheduler.models import TimeOff
 from scheduler.walltime import instant, local_date
 from sessions.models import Disruption, Offer, Session
@@ -66,6 +67,35 @@ def test_a_draft_is_looked_at_applied_and_undone(clinic: Clinic) -> None:
         again = manager.post(f"{made['Location']}{what}/")
         assert again.status_code == 409
         assert "Nothing was changed" in again.content.decode()
+
+
+def test_a_visit_tells_who_moved_it_why_from_where_to_where_and_what_the_patient_was_told(clinic: Clinic) -> None:
+    session, manager = visit(clinic, "09:00"), signed_in(clinic, Role.MANAGER)
+    draft = manager.post("/disruptions/", form(clinic, what=f"site:{clinic.site.pk}"))["Location"]
+    manager.post(f"{draft}apply/")
+    moved = Session.objects.get()
+    spoken = {"speaks_of": moved.start, "not_after": moved.start, "due_at": clock.now(), "try_at": clock.now()}
+    told = {"session": moved, "patient": moved.patient, "channel": "email", **spoken}
+    Message.objects.create(kind="change_1", **told)
+    page = manager.get(f"/sessions/{session.pk}/history/").content.decode()
+    for words in ("rescheduled", "The clinic had to change its plan.", clinic.users[Role.MANAGER].name, "change_1"):
+        assert words in page
+    for start in (session.start, moved.start):
+        assert start.isoformat()[:16] in page
+    assert draft in page
+    assert AuditEntry.objects.filter(action="read", patient_id=session.patient_id).exists()
+    assert signed_in(clinic, Role.PATIENT).get(f"/sessions/{session.pk}/history/").status_code == 404
+    assert clinic.other is not None
+    assert signed_in(clinic.other, Role.MANAGER).get(f"/sessions/{session.pk}/history/").status_code == 404
+
+
+def test_who_has_no_place_is_one_step_from_one(clinic: Clinic) -> None:
+    session, manager = visit(clinic, "09:00"), signed_in(clinic, Role.MANAGER)
+    Session.objects.filter(pk=session.pk).update(wished_provider=clinic.nurses[0])
+    always = {"first_day": clock.now().date().isoformat(), "last_day": at("07:00", 60).date().isoformat()}
+    page = manager.post("/disruptions/", form(clinic, **always), follow=True)
+    assert "Not placed" in page.content.decode()
+    assert f"/sessions/{session.pk}/move/" in page.content.decode()
 
 
 def test_a_form_that_makes_no_sense_says_so(clinic: Clinic) -> None:
