@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -16,8 +17,12 @@ from scheduler.day import Placement, place
 from scheduler.repair import Repair, Worth, repair
 from scheduler.room import Room
 from scheduler.slots import bits
+from scheduler.spacing import check_spacing
+from scheduler.treatment import Phase, parse_phases
+from scheduler.windows import Course
 from tests.scheduler import clinic
 from tests.scheduler.disturbed import LOSSES, Disturbed, Least, Loss, disturbed
+from tests.scheduler.protocols import CATALOGUE
 
 # Fewer than this many people may be off by nobody, since one of them is more than 5 %.
 MORE = 1.05
@@ -93,3 +98,27 @@ def test_sums_that_are_kept_up_to_date_leave_out_no_start_that_a_session_can_hav
                 room.give(need, start)
                 assert room.allowed(need) == allowed
                 room.take(need, start)
+
+
+@pytest.mark.parametrize("form", CATALOGUE)
+def test_the_dates_left_to_one_session_are_those_that_keep_every_rule(form: str) -> None:
+    """Earlier neighbours and later ones, by the reading of spacing that booking uses."""
+    phases = parse_phases(CATALOGUE[form])
+    dates = kept_dates(phases, 5)
+    for number in range(len(dates)):
+        low, high = Course(phases, {at + 1: on for at, on in enumerate(dates)}).window(number + 1)
+        for away in range(-45, 46):
+            moved = [*dates]
+            moved[number] += timedelta(days=away)
+            kept = moved == sorted(set(moved)) and not check_spacing(phases, moved)
+            assert kept == (low <= moved[number] <= high), (number, away, low, high)
+
+
+def kept_dates(phases: tuple[Phase, ...], most: int) -> list[date]:
+    """Dates of the first sessions, each the first that keeps all rules and leaves some days before it."""
+    dates = [clinic.MONDAY]
+    for _ in range(1, most):
+        ahead = (dates[-1] + timedelta(days=n) for n in range(1, 400))
+        found = [on for on in ahead if not check_spacing(phases, [*dates, on])]
+        dates.append(found[len(found) // 2])
+    return dates
