@@ -50,7 +50,9 @@ def closed(of: Disturbed, seconds: float) -> str:
     began = time.process_time()
     found = repaired(of)
     took, ours = time.process_time() - began, found.worth()
-    nowhere = Least(of, whole=False).fewest_nowhere(seconds)
+    least = hinted(of, found)
+    alone = sum(not choice for choice in least.chosen)
+    nowhere = max(alone, least.fewest_nowhere(seconds))
     people = len({case.person for case in of.cases})
     assert people - ours.unresolved >= (people - nowhere) / MORE, (ours, nowhere)
     best, bound = fewest_minutes(of, found, seconds)
@@ -61,14 +63,21 @@ def closed(of: Disturbed, seconds: float) -> str:
     )
 
 
-def fewest_minutes(of: Disturbed, found: Repair, seconds: float) -> tuple[int, int]:
-    """Minutes of the best answer of CP-SAT that gives the same people a place, and what it has proven of it."""
+def hinted(of: Disturbed, found: Repair) -> Least:
+    """The model, begun with the repair: on a busy machine CP-SAT finds no answer of its own in time."""
     least, days = Least(of, whole=False), list(of.days)
     for case, choice in zip(of.cases, least.chosen, strict=True):
         spot = found.spots[case.id]
         for (day, start), var in choice.items():
             least.model.add_hint(var, spot is not None and (spot.day, spot.slot) == (days[day], start))
-        least.model.add(sum(choice.values()) == int(spot is not None))
+    return least
+
+
+def fewest_minutes(of: Disturbed, found: Repair, seconds: float) -> tuple[int, int]:
+    """Minutes of the best answer of CP-SAT that gives the same people a place, and what it has proven of it."""
+    least = hinted(of, found)
+    for case, choice in zip(of.cases, least.chosen, strict=True):
+        least.model.add(sum(choice.values()) == int(found.spots[case.id] is not None))
     least.model.minimize(least.minutes)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers, solver.parameters.max_time_in_seconds = 8, seconds
