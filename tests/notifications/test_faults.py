@@ -1,6 +1,20 @@
 """What may break does, at a small scale: workers, beat, clock, broker, provider. `bin/chaos messages` is the large one.
 
-The names F1 to F37 are those of the table of faults that this service is held against.
+The names F1 to F37 are those of the table of faults that this service is held against. Where each is shown:
+
+- F1 a worker killed, F2 a process of its pool, F3 a stop in order: `test_f1_f2_f3_...`; by mail, which keeps no keys,
+  `test_worker.py: test_killing_...`; 200 and 40 kills: `bin/chaos messages`
+- F4 broker flushed: `test_worker.py: test_a_broker_that_forgot_...`; gone, F5 silent, F6 no beat: `test_f4_f5_f6_...`;
+  told within two minutes: `test_metrics.py: test_the_age_of_the_clock_...`
+- F7 many clocks, F8 senders called many times: `test_f7_f8_...`, `test_worker.py: test_ticks_and_senders_...`
+- F9 asleep past its lease: `test_f9_...`, `test_delivery.py: test_a_lease_that_ran_out_...`, `test_a_late_word_...`
+- F10 accepted, then no word: `test_f10_...`; F11 told to wait: `test_f11_...`; F12 poison: `test_f12_...`,
+  `test_delivery.py: test_a_poisoned_row_...`, `test_a_text_that_cannot_be_written_...`
+- F13 hours of standstill: `test_f13_...`; F14 cancelled beside the hand-over: `test_f14_...`,
+  `test_delivery.py: test_a_cancellation_either_...`
+- F15 moved five times: `test_f15_...`; F16 booked within the lead time, to the second:
+  `test_reminders.py: test_of_those_past_at_booking_...`, `test_windows_are_open_...`
+- F34 a carrier says: `test_twilio.py`; F35 to F37 answers and alerts: `test_f35_...`, `test_f36_...`, `test_f37_...`
 """
 
 from __future__ import annotations

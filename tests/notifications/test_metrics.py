@@ -15,8 +15,9 @@ from accounts import clock
 from notifications import reconcile, tasks
 from notifications.follow_ups import answer_follow_up, new_link
 from notifications.metrics import figures
-from notifications.models import FollowUp, Message
+from notifications.models import FollowUp, Heartbeat, Message
 from tests.factories import make_clinic, noon
+from tests.notifications.test_alerts import DARK, answer, ask
 from tests.notifications.visits import HOUR, book, discharge, protocol_with
 
 if TYPE_CHECKING:
@@ -71,6 +72,28 @@ def test_the_figures_tell_what_is_there(clinic: Clinic, client: Client) -> None:
     assert found["infusion_messages", "sent"] == 0
     assert found["infusion_alerts_open", "urgent"] == 1
     assert found["infusion_alerts_open", "emergency"] == 0
+
+
+def test_the_age_of_the_clock_and_of_the_oldest_alert_and_when_it_is_too_old(clinic: Clinic, client: Client) -> None:
+    # The database's time stands still in a test's transaction.
+    now = tasks.database_now()
+    for name in (tasks.BEAT, tasks.CLOCK):
+        tasks.beat(name)
+    Heartbeat.objects.filter(name=tasks.CLOCK).update(at=now - timedelta(seconds=500))
+    answer(ask(clinic), DARK)
+    told, others = Message.objects.filter(urgent=True), Message.objects.filter(urgent=False)
+    others.update(status="sent")
+    for seconds, status in ((50, 200), (70, 503)):
+        told.update(try_at=now - timedelta(seconds=seconds))
+        found = read(client)
+        assert found["infusion_alert_waiting_seconds", ""] == seconds
+        assert found["infusion_clock_age_seconds", ""] == 500
+        assert client.get("/healthz/ready").status_code == status
+    assert "the oldest alert has been due" in client.get("/healthz/ready").json()["checks"]["messages"]
+    told.update(status="sent")
+    for seconds, status in ((100, 200), (130, 503)):
+        others.update(status="due", try_at=now - timedelta(seconds=seconds))
+        assert client.get("/healthz/ready").status_code == status
 
 
 @pytest.mark.parametrize("hour", [-8, 0, 8])

@@ -126,10 +126,19 @@ def test_without_sign_in_nothing_is_listed(api: Api) -> None:
         ("status=due", 1),
         ("status=sent,failed", 0),
         ("status=due,sent", 1),
+        ("rule=protocol", 1),
+        ("rule=site", 0),
+        ("patient={patient}&session={session}&series={series}", 1),
+        ("from={due}", 1),
+        ("until={due}", 0),
     ],
 )
 def test_the_log_is_filtered(clinic: Clinic, api: Api, query: str, found: int) -> None:
-    remind(clinic)
+    message = remind(clinic)
+    due = message.due_at.isoformat().replace("+00:00", "Z")
+    query = query.format(
+        patient=message.patient_id, session=message.session_id, series=message.visit.series_id, due=due
+    )
     answer = api(clinic.users["front_desk"]).get(f"{BASE}/notifications/?{query}")
     assert len(answer.json()["results"]) == found
 
