@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CHICAGO = ZoneInfo("America/Chicago")
 # The clocks go back on 7 November 2027.
+DAY_OF_CHANGE = datetime(2027, 11, 7, 6, tzinfo=UTC)
 FIRST_DAY, AFTER_ALL = datetime(2027, 10, 20, 14, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 REMINDERS = [{"hours_before": 72, "channels": ["email"]}, {"days_before": 1, "at": "10:00", "channels": ["email"]}]
@@ -52,7 +53,10 @@ SET search_path = fast, public, pg_catalog
 
 def lived(chance: random.Random) -> list[Event]:
     """What happens to one session, in order."""
+    # One in four on the very day of the change.
     first = FIRST_DAY + chance.randrange(30 * 24 * 12) * STEP
+    if chance.random() < 0.25:
+        first = DAY_OF_CHANGE + chance.randrange(24 * 12) * STEP
     at = first - chance.randrange(1, 12 * 24 * 20) * STEP
     events, start = [(at, "booked", first)], first
     for _ in range(chance.choice((0, 0, 0, 1, 1, 2, 4))):
