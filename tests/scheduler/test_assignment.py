@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scheduler.assignment import Place, assign
 from scheduler.day import Day, Need, Placement, Refusal, mask, place, ranked, starts
 from scheduler.facts import Seat
+from scheduler.pools import Claim, Resource, Use
 from scheduler.slots import bits
 from tests.scheduler import clinic
 from tests.scheduler.clinic import chair, day, need, staff, taken
@@ -201,3 +202,16 @@ def test_how_sessions_were_laid_makes_no_start_worse(seed: int) -> None:
     assert {s: (f.level, f.fragments) for s, f in again.items()} == {
         s: (f.level, f.fragments) for s, f in before.items()
     }
+
+
+@pytest.mark.parametrize(("there", "capacity", "limit"), [(2, 2, None), (2, 9, 5), (3, 3, 99), (4, 4, None)])
+def test_a_nurse_is_full_with_as_many_as_allowed(there: int, capacity: int, limit: int | None) -> None:
+    """Two points each: whoever comes last finds room with one session fewer, or one point more, and else none."""
+    mine = [Claim(f"{n}", 0b1111 << n, 1 << n, 2, "nurse", None) for n in range(there + 1)]
+    use, alone = Use.of(mine[:-1]), Use.of(mine[1:-1])
+    person = Resource("nurse", 0b11111111, capacity, limit, ())
+    assert not use.takes(person, mine[-1])
+    assert alone.takes(person, mine[-1])
+    roomier = Resource("nurse", 0b11111111, capacity + 1, None if limit is None else limit + 1, ())
+    assert use.takes(roomier, mine[-1])
+    assert not use.takes(roomier, mine[-1]._replace(hands=mine[0].hands))
