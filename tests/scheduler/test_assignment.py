@@ -207,11 +207,11 @@ def test_how_sessions_were_laid_makes_no_start_worse(seed: int) -> None:
 @pytest.mark.parametrize(("there", "capacity", "limit"), [(2, 2, None), (2, 9, 5), (3, 3, 99), (4, 4, None)])
 def test_a_nurse_is_full_with_as_many_as_allowed(there: int, capacity: int, limit: int | None) -> None:
     """Two points each: whoever comes last finds room with one session fewer, or one point more, and else none."""
-    mine = [Claim(f"{n}", 0b1111 << n, 1 << n, 2, "nurse", None) for n in range(there + 1)]
+    mine = [Claim(f"{n}", 0b111111 << n, 1 << n, 2, "nurse", None) for n in range(there + 1)]
     use, alone = Use.of(mine[:-1]), Use.of(mine[1:-1])
-    person = Resource("nurse", 0b11111111, capacity, limit, ())
+    person = Resource("nurse", 0b1111111111, capacity, limit, ())
     assert not use.takes(person, mine[-1])
     assert alone.takes(person, mine[-1])
-    roomier = Resource("nurse", 0b11111111, capacity + 1, None if limit is None else limit + 1, ())
+    roomier = Resource("nurse", 0b1111111111, capacity + 1, None if limit is None else limit + 1, ())
     assert use.takes(roomier, mine[-1])
     assert not use.takes(roomier, mine[-1]._replace(hands=mine[0].hands))
