@@ -125,6 +125,13 @@ def running(page: Page, url: str) -> Iterator[str]:
     yield "ledger"
 
 
+def chairside(page: Page, url: str) -> Iterator[str]:
+    """A nurse goes from the board to a chair."""
+    page.goto(f"{url}/board/")
+    page.locator("a.visit").first.click()
+    yield "chairside"
+
+
 def header(page: Page, url: str) -> Iterator[str]:
     """Every page of the header, whoever added it."""
     page.goto(url)
@@ -151,6 +158,7 @@ SCENES = (
     Scene("frontdesk", desk),
     Scene("nurse", header),
     Scene("nurse", care),
+    Scene("nurse", chairside),
     Scene("manager", header),
     Scene("admin", security),
     Scene("prescriber", protocols),

@@ -15,6 +15,7 @@ from accounts.audit import record_sight
 from accounts.http.conditions import unchanged
 from accounts.http.fields import FIRST_YEAR, LAST_YEAR, as_uuid
 from accounts.queries import staffed_sites
+from accounts.rights import may
 from scheduler.walltime import DAY, first_instant, local_date
 from sessions import board as boards
 from sessions.facts import SLOT, zone_of
@@ -99,7 +100,15 @@ def board(request: HttpRequest) -> HttpResponse:
     found = boards.board(site, day, now)
     seen(request, found)
     sites = list(staffed_sites(cast("User", request.user)).order_by("name"))
-    return page(request, "board", site=site, sites=sites, **_context(found), **_days(site, day, now))
+    return page(
+        request,
+        "board",
+        site=site,
+        sites=sites,
+        may_care=_may_care(request),
+        **_context(found),
+        **_days(site, day, now),
+    )
 
 
 @page_for("board.list")
@@ -114,9 +123,14 @@ def board_now(request: HttpRequest) -> HttpResponse:
         found = boards.board(site, day, now)
         tag = boards.tag(found.version, now)
         seen(request, found)
-        response = page(request, "parts/board", site=site, **_context(found))
+        response = page(request, "parts/board", site=site, may_care=_may_care(request), **_context(found))
     response["ETag"] = tag
     return response
+
+
+def _may_care(request: HttpRequest) -> bool:
+    """Whether a visit on the board leads the reader to its chair."""
+    return may(cast("User", request.user), "sessions.vitals")
 
 
 def asked(request: HttpRequest) -> tuple[Site, date]:
@@ -298,8 +312,8 @@ def _can_be_done(alert: boards.Alert, found: boards.Board, window: Window) -> It
             yield "→ " + can[offer.kind] % where[offer.kind]
 
 
-def _due(rows: list[boards.Shown], window: Window, now: datetime) -> Iterator[tuple[datetime, str, str, str]]:
-    """(instant, time, what, where) of what is due within the next two hours, or overdue."""
+def _due(rows: list[boards.Shown], window: Window, now: datetime) -> Iterator[tuple[datetime, str, str, str, Session]]:
+    """(instant, time, what, where, whose) of what is due within the next two hours, or overdue."""
     for shown in rows:
         session, step = shown.session, shown.step
         if step is None or step.at > now + 2 * HOUR:
@@ -314,4 +328,4 @@ def _due(rows: list[boards.Shown], window: Window, now: datetime) -> Iterator[tu
         }
         waits = (_("waits for %s") % gate_words(step.waits_for),) if step.waits_for else ()
         where = " · ".join((session.chair.name, session.nurse.name, *waits))
-        yield step.at, window.clock(step.at), words[step.what] % short_name(session), where
+        yield step.at, window.clock(step.at), words[step.what] % short_name(session), where, session
