@@ -158,7 +158,7 @@ def _say(request: HttpRequest, verb: str, found: Any) -> None:
 
 def _body(verb: str, form: QueryDict, visit: Session) -> dict[str, Any]:
     """The form as the API would be sent it: numbers as numbers, what was left empty left out."""
-    text = {name: value.strip() for name, value in form.items() if value.strip()}
+    text = {name: str(value).strip() for name, value in form.items() if str(value).strip()}
     for name in ("csrfmiddlewaretoken", "version"):
         text.pop(name, None)
     body: dict[str, Any] = dict(text)

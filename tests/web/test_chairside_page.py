@@ -56,6 +56,7 @@ def test_what_is_wrong_is_named_and_changes_nothing(clinic: Clinic, client: Clie
     session = visit(clinic)
     client.force_login(clinic.users["nurse"])
     address = f"/board/visits/{session.pk}/"
+    assert clinic.other is not None
     assert client.get(f"/board/visits/{clinic.other.session(clock.now()).pk}/").status_code == 404
     assert client.post(f"{address}fly/").status_code == 404
     early = client.post(f"{address}start/")
