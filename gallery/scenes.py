@@ -123,6 +123,12 @@ def running(page: Page, url: str) -> Iterator[str]:
     yield "utilisation"
     page.goto(f"{url}/clinic/messages/?status=due")
     yield "ledger"
+    page.goto(f"{url}/clinic/templates/")
+    yield "templates"
+    page.get_by_role("link", name="Reminder: mail, English").click()
+    page.get_by_role("textbox", name="Words").fill("See you on {day} for your ketamine, {clinic}.")
+    page.get_by_role("button", name="Look at it").click()
+    yield "template"
 
 
 def chairside(page: Page, url: str) -> Iterator[str]:

@@ -65,6 +65,13 @@ GROUPS: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
                 "mail",
                 "notifications.export",
             ),
+            Way(
+                "web:message-templates",
+                _("Templates"),
+                _("What messages say, in both languages, with a preview."),
+                "pen",
+                "wordings.preview",
+            ),
         ),
     ),
 )

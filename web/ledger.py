@@ -54,6 +54,16 @@ KINDS: Final = {
     "alert": gettext_noop("Alert to a clinician"),
     "reply": gettext_noop("Answer to a text"),
 }
+# Wordings of which the ledger holds none, or all under one word.
+TEMPLATES: Final = {
+    "sign_in": gettext_noop("Link to sign in"),
+    "several": gettext_noop("Several messages in one"),
+    "reply_stop": gettext_noop("Answer to STOP"),
+    "reply_start": gettext_noop("Answer to START"),
+    "reply_help": gettext_noop("Answer to HELP"),
+    "reply_confirmed": gettext_noop("Answer to a confirmation"),
+    "reply_other_time": gettext_noop("Answer to who wants another time"),
+}
 STATES: Final = {
     Status.DUE: ("booked", gettext_noop("to be sent")),
     Status.SENDING: ("arrived", gettext_noop("on its way")),
@@ -194,6 +204,13 @@ def kind_words(kind: str) -> str:
     rest = "" if known == "alert" else kind.removeprefix(base).removesuffix("_again").replace("_", " ")
     words = gettext(KINDS.get(known, known)) + HOURS.sub(r"\1 h", rest.upper())
     return gettext("%(message)s, asked once more") % {"message": words} if kind.endswith("_again") else words
+
+
+def template_words(kind: str) -> str:
+    """What messages of this wording are."""
+    if kind.startswith("several_"):
+        return gettext("Several in one: %(what)s") % {"what": template_words(kind.removeprefix("several_"))}
+    return gettext(TEMPLATES.get(kind) or KINDS.get(kind, kind))
 
 
 def reason_words(reason: str) -> str:

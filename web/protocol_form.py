@@ -129,7 +129,7 @@ class ProtocolForm(RecordForm):
         if self.initial[f"{whole}.anchor"] == "discharge":
             self.initial[f"{whole}.anchor"] = ""
 
-    def body(self) -> dict[str, Any]:
+    def sent(self) -> dict[str, Any]:
         """The whole content that the form holds, as `PATCH protocols/{id}/` takes it."""
         said, body = self.cleaned_data, deepcopy(self.as_it_is)
         body |= {name: said[name] for name in ("name", "indications", "sources")}

@@ -57,9 +57,9 @@ class Lines(forms.Field):
 
 
 class RecordForm(forms.Form):
-    """`body` is what the API would be sent; `judge` asks its serializer and puts each fault at its field."""
+    """`sent` is what the API would be sent; `judge` asks its serializer and puts each fault at its field."""
 
-    def body(self) -> dict[str, Any]:
+    def sent(self) -> dict[str, Any]:
         """The values by their names."""
         return dict(self.cleaned_data)
 
@@ -70,7 +70,7 @@ class RecordForm(forms.Form):
     def judge(self, shape: type[serializers.Serializer[Any]], user: User, record: Any = None) -> Any:
         """The values as the use case takes them, None where there is a fault; `record` is what they change."""
         context = {"request": SimpleNamespace(user=user)}
-        judged = shape(record, data=self.body(), partial=record is not None, context=context)
+        judged = shape(record, data=self.sent(), partial=record is not None, context=context)
         if judged.is_valid():
             return judged.validated_data
         for path, detail in faults_in(judged.errors):

@@ -25,10 +25,11 @@ from accounts.http.views import (
 )
 from accounts.models import Channel
 from accounts.queries import seen_patients, visible_patients, visible_sites
-from notifications import feeds, gsm, inbound, texts, wordings
+from notifications import feeds, inbound, texts, wordings
 from notifications.api import talk_shapes as shapes
 from notifications.api.serializers import NothingSerializer
 from notifications.models import CalendarFeed, Reply, ReplyKind, ReplyStatus, Wording
+from notifications.previews import preview
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -86,24 +87,7 @@ class WordingViewSet(ListRecords, ReadRecord, CreateRecord, ChangeRecord, Remove
             said = wordings.Wording(asked.get("subject", ""), asked.get("body", ""))
         found = wordings.problems(kind, channel, said)
         shown = {"wording": {"subject": said.subject, "body": said.body}, "problems": found}
-        return Response(shapes.PreviewSerializer(shown | _as_shown(site, kind, channel, language, said, found)).data)
-
-
-def _as_shown(
-    site: Any, kind: str, channel: str, language: str, said: wordings.Wording, found: list[wordings.Problem]
-) -> Any:
-    nothing = {"subject": "", "body": "", "html": "", "parts": 0}
-    if any(problem.code in {"unknown_field", "brace"} for problem in found):
-        return nothing
-    longest = wordings.longest(kind)
-    values = {name: value or longest[name] for name, value in texts.values_of(site, language, clock.now()).items()}
-    asked = {name for text in (said.subject, said.body) for name in wordings.FIELD.findall(text)}
-    values |= dict.fromkeys({"until", "minutes"} - asked, "")
-    if channel == Channel.SMS:
-        body = texts.short(said.body, values)
-        return nothing | {"body": body, "parts": gsm.length(body).parts}
-    mail = texts.mail(said, values, language)
-    return nothing | {"subject": mail.subject, "body": mail.body, "html": mail.html}
+        return Response(shapes.PreviewSerializer(shown | preview(site, kind, channel, language, said, found)).data)
 
 
 class ReplyFilters(StrictFilterSet):
