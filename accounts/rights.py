@@ -74,6 +74,7 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "sessions.events": EVERYBODY,
     "sessions.confirm": BOOKERS | {PATIENT},
     "sessions.reschedule": BOOKERS | {PATIENT},
+    "sessions.reseat": BOOKERS,
     "sessions.cancel": BOOKERS | {PATIENT},
     "board.list": READERS,
     "reports.utilisation": frozenset({MANAGER, PRESCRIBER, AUDITOR}),

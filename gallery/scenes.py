@@ -88,6 +88,13 @@ def desk(page: Page, url: str) -> Iterator[str]:
     yield "cancel"
 
 
+def placing(page: Page, url: str) -> Iterator[str]:
+    """The front desk puts a visit of today's board elsewhere, by the form."""
+    page.goto(f"{url}/board/")
+    page.locator("a.visit").first.click()
+    yield "seat"
+
+
 def care(page: Page, url: str) -> Iterator[str]:
     """A nurse looks at how a patient is doing."""
     page.goto(f"{url}/patients/")
@@ -162,6 +169,7 @@ SCENES = (
     Scene("patient", own),
     Scene("frontdesk", header),
     Scene("frontdesk", desk),
+    Scene("frontdesk", placing),
     Scene("nurse", header),
     Scene("nurse", care),
     Scene("nurse", chairside),

@@ -44,7 +44,7 @@ UNION ALL SELECT date, booked FROM infusion_sessions_siteday WHERE site_id = %s 
 # What sessions take, by the day on which they begin and what they have in common: of each, ids and instants as bytes.
 # So much is read for days of which few are looked at that taking rows apart would be most of the time.
 TAKEN = """
-SELECT width_bucket(s.start, %s::timestamptz[]), s.status NOT IN ('booked', 'confirmed'), s.acuity,
+SELECT width_bucket(s.start, %s::timestamptz[]), s.status NOT IN ('booked', 'confirmed') OR s.placed_by_hand, s.acuity,
     s.wished_provider_id::text, s.chair_kinds, s.chair_features, s.wished_chair_kind, max(s.turnover_end),
     string_agg(uuid_send(s.id) || uuid_send(s.chair_id) || uuid_send(s.nurse_id) || uuid_send(s.prescriber_id)
         || timestamptz_send(s.start) || timestamptz_send(s.infuse_start) || timestamptz_send(s."end")
@@ -113,7 +113,10 @@ filled: Shelf[Day] = Shelf()
 
 
 def days_of(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
-    """The site's days at `dates` in order, with their live sessions; begun ones are pinned. No patient is looked at."""
+    """The site's days at `dates` in order, with their live sessions. No patient is looked at.
+
+    Begun ones are pinned, and those placed by hand.
+    """
     keys: list[Key] = [(site.pk.int, site.time_zone, on) for on in sorted(set(dates))]
     if not keys:
         return ()

@@ -48,6 +48,8 @@ def _move(sources: set[SessionStatus], targets: set[SessionStatus], event: str) 
 MOVES: Final[dict[str, Move]] = {
     "confirm": _move({BOOKED}, {CONFIRMED}, "confirmed"),
     "reschedule": _move({BOOKED, CONFIRMED}, {BOOKED}, "rescheduled"),
+    # Another chair or nurse at the same time; at another time it is a `reschedule` to just that place.
+    "reseat": _move({BOOKED, CONFIRMED}, set(), "reseated"),
     "cancel": _move({BOOKED, CONFIRMED, ARRIVED}, {SessionStatus.CANCELLED}, "cancelled"),
     "no-show": _move({BOOKED, CONFIRMED}, {SessionStatus.NO_SHOW}, "no_show"),
     "arrive": _move({BOOKED, CONFIRMED}, {ARRIVED}, "arrived"),

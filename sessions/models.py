@@ -151,7 +151,8 @@ class Session(models.Model):
     Taken are: chair `start`..`turnover_end`, patient and nurse `start`..`end`, prescriber `infuse_start`..`end`.
 
     Chair, nurse and prescriber may be laid anew as long as the session is to come, within what the protocol asks of a
-    chair (`chair_kinds`, none for any; `chair_features`) and what the patient wished for.
+    chair (`chair_kinds`, none for any; `chair_features`) and what the patient wished for. One `placed_by_hand` stays
+    where a person put it: whoever needs room takes it from others.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -178,6 +179,7 @@ class Session(models.Model):
     prescriber = models.ForeignKey(
         Provider, on_delete=models.PROTECT, related_name="prescribed_sessions", db_index=False
     )
+    placed_by_hand = models.BooleanField(default=False, db_default=False)
     arrived_at = models.DateTimeField(null=True, blank=True)
     infusion_started_at = models.DateTimeField(null=True, blank=True)
     infusion_ended_at = models.DateTimeField(null=True, blank=True)

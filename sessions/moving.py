@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
 
@@ -43,7 +44,7 @@ def reschedule(session: Session, start: datetime, actor: User, now: datetime, ex
             of the series that has this session at `start`, [] where there is none. Conflict: the state forbids it, the
             same start (`already_done`), `too_late` for a patient, or what is taken then. Stale: the version moved on.
     """
-    _check_instant(session, start, now)
+    check_instant(session, start, now)
     try:
         with transaction.atomic():
             return _reschedule(session, start, actor, now, expected)
@@ -61,7 +62,7 @@ def move_by_offer(session: Session, start: datetime, actor: User, now: datetime)
     Raises:
         RuleBroken, Conflict: see `reschedule`.
     """
-    _check_instant(session, start, now)
+    check_instant(session, start, now)
     return _reschedule(session, start, actor, now, None, offered=True)
 
 
@@ -81,7 +82,8 @@ def take_place(session: Session, plan: Plan, actor: User, now: datetime, expecte
     return session
 
 
-def _check_instant(session: Session, start: datetime, now: datetime) -> None:
+def check_instant(session: Session, start: datetime, now: datetime) -> None:
+    """Refuse a start that no session of the site can have, whatever the day holds. Raises RuleBroken."""
     zone = zone_of(session.site)
     if start.utcoffset() not in (timedelta(0), start.astimezone(zone).utcoffset()):
         raise RuleBroken("offset_mismatch", "At that instant the site's clock has another offset; UTC always does.")
@@ -107,15 +109,12 @@ def _reschedule(
         check_cut_off(session, actor, now)
     if session.start == start:
         raise Conflict("already_done", "The session is at that time already.")
-    _check_spacing(session, start)
+    check_spacing(session, start)
     before = events.standing(session)
     visit = visit_at(session.series, session.sequence)
     placed = _place(session, visit, start, actor, now)
-    for name, at in instants(visit, start).items():
-        setattr(session, name, at)
-    session.chair_id, session.nurse_id, session.prescriber_id = placed.chair, placed.nurse, placed.prescriber
-    # A confirmation was of the time that was; the new one has to be confirmed anew.
-    session.status = SessionStatus.BOOKED
+    session.placed_by_hand = False
+    take(session, visit, start, placed)
     session.save()
     events.record(session, MOVES["reschedule"].event, actor, now, before=before)
     check_constraints()
@@ -123,7 +122,19 @@ def _reschedule(
     return session
 
 
-def _check_spacing(session: Session, start: datetime) -> None:
+def take(session: Session, visit: treatment.Visit, start: datetime, placed: days.Placement) -> None:
+    """Put the unsaved session at a start, with whom it was given there."""
+    if session.start != start:
+        # A confirmation was of the time that was; the new one has to be confirmed anew.
+        session.status = SessionStatus.BOOKED
+    for name, at in instants(visit, start).items():
+        setattr(session, name, at)
+    session.chair_id, session.nurse_id, session.prescriber_id = map(
+        UUID, (placed.chair, placed.nurse, placed.prescriber)
+    )
+
+
+def check_spacing(session: Session, start: datetime) -> None:
     """Refuse a date that breaks the series' spacing where it was kept before; lost sessions stand where they stood."""
     problems = new_problems(session.series, session.sequence, local_date(start, zone_of(session.site)))
     if problems:
@@ -145,13 +156,30 @@ def _place(session: Session, visit: treatment.Visit, start: datetime, actor: Use
 
 
 def _placement(session: Session, visit: treatment.Visit, start: datetime, actor: User, now: datetime) -> days.Placement:
+    day, need, slot = asked_of_day(session, visit, start, actor, now)
+    placed = days.place(day, need, slot, standing_place(session))
+    if isinstance(placed, days.Refusal):
+        raise as_refusal(placed)
+    return placed
+
+
+def standing_place(session: Session) -> days.Place:
+    """Who has the session as it stands."""
+    return days.Place(str(session.chair_id), str(session.nurse_id), str(session.prescriber_id))
+
+
+def asked_of_day(
+    session: Session, visit: treatment.Visit, start: datetime, actor: User, now: datetime
+) -> tuple[days.Day, days.Need, int]:
+    """The day of a start without the session itself, what the session asks of it, and the start's slot."""
     date = local_date(start, zone_of(session.site))
     day = site_days(session.site, [date], session.patient, actor, now, leaving_out=[session.pk])[0]
-    present = days.Place(str(session.chair_id), str(session.nurse_id), str(session.prescriber_id))
     wished = session.wished_provider_id
     need = days.Need.of(visit, session.wished_chair_kind or None, None if wished is None else str(wished))
-    placed = days.place(day, need, (start - day.first_instant) // SLOT, present)
-    if isinstance(placed, days.Refusal):
-        kind = Conflict if placed.code in TAKEN else RuleBroken
-        raise kind(placed.code, placed.detail)
-    return placed
+    return day, need, (start - day.first_instant) // SLOT
+
+
+def as_refusal(refusal: days.Refusal) -> Conflict | RuleBroken:
+    """A day's refusal as the API says it."""
+    kind = Conflict if refusal.code in TAKEN else RuleBroken
+    return kind(refusal.code, refusal.detail)

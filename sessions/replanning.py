@@ -124,6 +124,7 @@ def move_to(
         for name, asked in booking.asked_of(row).items():
             setattr(session, name, asked)
     moved = session.start != start
+    session.placed_by_hand = False
     if moved:
         session.status = SessionStatus.BOOKED
     if events.standing(session) == before:

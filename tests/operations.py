@@ -309,6 +309,11 @@ def ill(world: World, names: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def elsewhere(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """An hour and a half later, with whom and where it is."""
+    return {"start": (world.day(0) + timedelta(minutes=90)).isoformat()}
+
+
 def moved(world: World, names: dict[str, str]) -> dict[str, Any]:
     """An hour later than it is."""
     return {"start": (world.day(0) + timedelta(hours=1)).isoformat()}
@@ -399,6 +404,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "sessions/{booked}/events/", "sessions.events"),
     verb("sessions", "booked", "confirm"),
     verb("sessions", "booked", "reschedule", moved),
+    verb("sessions", "booked", "reseat", elsewhere),
     verb("sessions", "booked", "cancel", BECAUSE),
     Operation("GET", "sessions/{infusing}/day/", "sessions.day"),
     Operation("GET", "sessions/{confirmed}/preparation/", "sessions.preparation"),

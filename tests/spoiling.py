@@ -114,6 +114,7 @@ def on_record(
 # ---- which operations take what -------------------------------------------------------------------------------------
 
 RESCHEDULE: Final = "POST sessions/{booked}/reschedule/"
+RESEAT: Final = "POST sessions/{booked}/reseat/"
 BOOK: Final = "POST series/"
 PLAN: Final = "POST plans/"
 PROTOCOLS = ("POST protocols/", "PATCH protocols/{draft}/")
@@ -126,7 +127,7 @@ SPANS: Fields = {
     )
     for method, room in (("POST ", room), ("PATCH ", f"{room}{{{one}}}/"))
 }
-INSTANTS: Fields = {**SPANS, RESCHEDULE: ("start",)}
+INSTANTS: Fields = {**SPANS, RESCHEDULE: ("start",), RESEAT: ("start",)}
 DATES: Fields = {
     "POST patients/": ("birth_date",),
     "PATCH patients/{patient}/": ("birth_date",),
@@ -142,6 +143,7 @@ TIMES: Fields = {
     PLAN: ("preferences/time_windows/0/from", "preferences/time_windows/0/until"),
 }
 IDS: Fields = {
+    RESEAT: ("chair", "nurse"),
     "POST patients/": ("site", "user"),
     "POST site-closures/": ("site",),
     "POST chairs/": ("site",),

@@ -82,6 +82,11 @@ class Block:
         return short_name(self.shown.session)
 
     @property
+    def movable(self) -> bool:
+        """Whether it may still go to another place or time."""
+        return self.shown.session.status in TO_COME
+
+    @property
     def word(self) -> str:
         """The state, in a word."""
         return _(STATES[self.shown.session.status])
@@ -105,7 +110,7 @@ def board(request: HttpRequest) -> HttpResponse:
         "board",
         site=site,
         sites=sites,
-        may_care=_may_care(request),
+        **_may(request),
         **_context(found),
         **_days(site, day, now),
     )
@@ -123,14 +128,15 @@ def board_now(request: HttpRequest) -> HttpResponse:
         found = boards.board(site, day, now)
         tag = boards.tag(found.version, now)
         seen(request, found)
-        response = page(request, "parts/board", site=site, may_care=_may_care(request), **_context(found))
+        response = page(request, "parts/board", site=site, **_may(request), **_context(found))
     response["ETag"] = tag
     return response
 
 
-def _may_care(request: HttpRequest) -> bool:
-    """Whether a visit on the board leads the reader to its chair."""
-    return may(cast("User", request.user), "sessions.vitals")
+def _may(request: HttpRequest) -> dict[str, Any]:
+    """Whether a visit on the board leads the reader to its chair, and whether they may move it."""
+    user = cast("User", request.user)
+    return {"may_care": may(user, "sessions.vitals"), "moves": may(user, "sessions.reseat")}
 
 
 def asked(request: HttpRequest) -> tuple[Site, date]:

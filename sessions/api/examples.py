@@ -133,6 +133,7 @@ ADJUST = _body(
 )
 RELEASE = _body("Seen by a prescriber", {"reason": "Missed one session; the course goes on as planned"})
 RESCHEDULE = _body("Another morning", {"start": "2027-01-05T09:30:00-06:00"})
+RESEAT = _body("Half an hour later, in the chair that it has", {"start": "2027-01-05T09:30:00-06:00"})
 CANCEL = _body("The patient cannot come", {"reason": "Has a cold"})
 STOP = _body("The infusion is not borne", {"reason": "Nausea that does not pass"})
 GATE = _body("Consent is signed", {"gate": "consent", "outcome": "met", "note": ""})

@@ -16,7 +16,7 @@ from scheduler.api.phase_schema import SPACING
 from scheduler.missed import RULES
 from scheduler.models import ChairKind
 from scheduler.planner import Wishes
-from scheduler.queries import visible_protocols, visible_providers
+from scheduler.queries import staffed_chairs, staffed_providers, visible_protocols, visible_providers
 from sessions.api.infeasible import InfeasibleSerializer
 from sessions.models import Order, Plan, Series, SeriesStatus, Session, SessionEvent
 from sessions.queries import to_be_booked, visible_plans, visible_series, visible_sessions
@@ -390,6 +390,22 @@ class RescheduleSerializer(StrictSerializer):
         if len(attrs) != 1:
             code = "required" if not attrs else "one_of"
             raise serializers.ValidationError({"start": [ErrorDetail("Give a start or a plan.", code=code)]})
+        return attrs
+
+
+class ReseatSerializer(StrictSerializer):
+    """Just where a session is to go: another start, another chair, another nurse; what is left out stays."""
+
+    start = fields.InstantField(required=False)
+    chair = fields.ReferenceField(staffed_chairs, required=False)
+    nurse = fields.ReferenceField(staffed_providers, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Something is to change."""
+        if not attrs:
+            raise serializers.ValidationError(
+                {"chair": [ErrorDetail("Give a chair, a nurse or a start.", code="required")]}
+            )
         return attrs
 
 

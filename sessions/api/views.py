@@ -16,7 +16,7 @@ from accounts.http.views import CreateRecord, ListRecords, PatientRecords, ReadR
 from accounts.queries import visible_patients
 from accounts.refusals import Conflict, RuleBroken
 from accounts.rights import is_staff
-from sessions import booking, holds, lifecycle, moving, orders, planning, replanning, rest
+from sessions import booking, holds, lifecycle, moving, orders, planning, replanning, reseating, rest
 from sessions.api import examples, filters, infeasible
 from sessions.api import serializers as shapes
 from sessions.api.day_verbs import DayVerbs
@@ -264,6 +264,20 @@ class SessionViewSet(ListRecords, ReadRecord, DayVerbs):
         return self.show(
             with_plans(lambda: moving.reschedule(self.record, start, self.user, now, expected=self.expected))
         )
+
+    @extend_schema(request=shapes.ReseatSerializer, responses=shapes.SessionSerializer, examples=[examples.RESEAT])
+    @action(detail=True, methods=["post"])
+    def reseat(self, request: Request, **kwargs: Any) -> Response:
+        """Put the session in just this chair, with just this nurse, at just this start, or say what forbids it.
+
+        Who put it there is obeyed: it is not laid anew for others. At the same start the patient is told nothing.
+        """
+        asked = self.body(shapes.ReseatSerializer)
+        people = {name: asked[name].pk for name in ("chair", "nurse") if name in asked}
+        # As it was written, see `reschedule`.
+        start = datetime.fromisoformat(self.body_data["start"]) if "start" in asked else None
+        wanted = reseating.Wanted(start=start, **people)
+        return self.show(reseating.reseat(self.record, wanted, self.user, clock.now(), self.expected))
 
     def _lost(self, session: Session) -> Response:
         """The lost session, and what that means for its series."""

@@ -4,6 +4,8 @@
 const EVERY = 1500, STALE = 15000;
 const place = document.getElementById("board");
 let tag = null, fresh = Date.now();
+// Whoever drags a visit holds the board still: what changes meanwhile is shown when they let go.
+let held = false;
 
 function show(html) {
   const had = document.activeElement && place.contains(document.activeElement) ? document.activeElement.id : "";
@@ -17,11 +19,14 @@ function show(html) {
 }
 
 async function look() {
+  if (held) return next();
   try {
     const answer = await fetch(place.dataset.now, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
     if (answer.redirected || answer.status === 403 || answer.status === 404) return location.reload();
     if (answer.ok) {
-      show(await answer.text());
+      const html = await answer.text();
+      if (held) return next();
+      show(html);
       tag = answer.headers.get("ETag");
     }
     if (answer.ok || answer.status === 304) fresh = Date.now();
