@@ -136,6 +136,13 @@ def running(page: Page, url: str) -> Iterator[str]:
     page.get_by_role("textbox", name="Words").fill("See you on {day} for your ketamine, {clinic}.")
     page.get_by_role("button", name="Look at it").click()
     yield "template"
+    page.goto(f"{url}/clinic/supply/")
+    yield "supply"
+    page.get_by_role("link", name="Recliner 1").click()
+    yield "chair"
+    page.goto(f"{url}/clinic/supply/")
+    page.get_by_role("link", name="Change the clinic").click()
+    yield "site"
 
 
 def chairside(page: Page, url: str) -> Iterator[str]:

@@ -56,6 +56,18 @@ GROUPS: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
         ),
     ),
     (
+        _("Where and who"),
+        (
+            Way(
+                "web:supply",
+                _("Chairs, people, hours"),
+                _("Who and what there is, when the clinic is open, what is closed."),
+                "place",
+                "chair-closures.list",
+            ),
+        ),
+    ),
+    (
         _("What is said"),
         (
             Way(

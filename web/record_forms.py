@@ -67,10 +67,19 @@ class RecordForm(forms.Form):
         """Where on the form stands what stands at `path` in the body."""
         return path
 
-    def judge(self, shape: type[serializers.Serializer[Any]], user: User, record: Any = None) -> Any:
-        """The values as the use case takes them, None where there is a fault; `record` is what they change."""
+    def judge(
+        self,
+        shape: type[serializers.Serializer[Any]],
+        user: User,
+        record: Any = None,
+        where: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The values as the use case takes them, None where there is a fault.
+
+        `record` is what they change; `where` is what a new one belongs to and the form does not ask.
+        """
         context = {"request": SimpleNamespace(user=user)}
-        judged = shape(record, data=self.sent(), partial=record is not None, context=context)
+        judged = shape(record, data={**self.sent(), **(where or {})}, partial=record is not None, context=context)
         if judged.is_valid():
             return judged.validated_data
         for path, detail in faults_in(judged.errors):
