@@ -68,7 +68,7 @@ def _changes(visit: Session) -> list[Change]:
             disruption=event.after.get("disruption"),
             messages=[each for each in said if each.created_at >= event.at and (end is None or each.created_at < end)],
         )
-        for event, end in zip(events, ends, strict=True)
+        for event, end in zip(events, ends, strict=False)
     ]
 
 
