@@ -148,6 +148,12 @@ def running(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/clinic/supply/")
     page.get_by_role("link", name="Change the clinic").click()
     yield "site"
+    page.goto(f"{url}/availability/")
+    page.get_by_role("link", name="Week after").click()
+    page.locator(".week .works").first.click()
+    yield "availability-drawn"
+    page.get_by_role("button", name="See what it does").click()
+    yield "time-off"
 
 
 def chairside(page: Page, url: str) -> Iterator[str]:

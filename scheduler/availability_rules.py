@@ -1,19 +1,33 @@
-"""Weekly availability: two rules of one provider never speak of the same time."""
+"""Weekly availability: whose it is to change; two rules of one provider never speak of the same time."""
 
 from __future__ import annotations
 
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING
 
-from accounts.refusals import Conflict
+from accounts.models import Role
+from accounts.refusals import Conflict, Forbidden
+from accounts.rights import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from scheduler.models import AvailabilityRule
+    from accounts.models import User
+    from scheduler.models import AvailabilityRule, Provider
 
 WEEK = 7
 DAY_SECONDS = 24 * 3600
+
+
+def may_change_hours(user: User, provider: Provider) -> bool:
+    """Whether these hours are the person's to change: a manager's are everybody's, all others have their own."""
+    return holds(user, Role.MANAGER) or provider.user_id == user.pk
+
+
+def check_may_change_hours(user: User, provider: Provider) -> None:
+    """Raise Forbidden `not_your_hours` for the hours of another person."""
+    if not may_change_hours(user, provider):
+        raise Forbidden("not_your_hours", "You may change only your own hours.")
 
 
 def refuse_overlap(rule: AvailabilityRule, others: Iterable[AvailabilityRule]) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts import clock
 from accounts.audit import record_reads
+from accounts.http.fields import FIRST_YEAR, LAST_YEAR
 from accounts.models import Site
 from accounts.queries import staffed_sites
 from accounts.refusals import Conflict, NotFound, Refusal
@@ -38,7 +39,8 @@ from sessions.queries import visible_disruptions
 from web.pages import page, page_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+    from zoneinfo import ZoneInfo
 
     from django.http import HttpRequest, HttpResponse
 
@@ -47,10 +49,9 @@ if TYPE_CHECKING:
 LISTED = 50
 
 
-class DraftForm(forms.Form):
-    """Who or what falls away, and when, in the site's wall time."""
+class SpanForm(forms.Form):
+    """From when until when, in the site's wall time, and why."""
 
-    what = forms.ChoiceField(label=gettext_lazy("Who or what is missing"))
     first_day = forms.DateField(label=gettext_lazy("First day"), widget=forms.DateInput(attrs={"type": "date"}))
     from_time = forms.TimeField(label=gettext_lazy("From"), widget=forms.TimeInput(attrs={"type": "time"}))
     last_day = forms.DateField(label=gettext_lazy("Last day"), widget=forms.DateInput(attrs={"type": "date"}))
@@ -58,6 +59,31 @@ class DraftForm(forms.Form):
     reason = forms.CharField(
         label=gettext_lazy("Why"), required=False, max_length=200, help_text=gettext_lazy("Patients do not see this.")
     )
+
+    def clean(self) -> dict[str, Any]:
+        """An end after the start, within years that have instants."""
+        values = super().clean() or {}
+        for name in {"first_day", "last_day"} & values.keys():
+            if not FIRST_YEAR <= values[name].year < LAST_YEAR:
+                self.add_error(name, _("There is no such day in the calendar of this clinic."))
+        if {"first_day", "from_time", "last_day", "until_time"} <= values.keys():
+            start = (values["first_day"], values["from_time"])
+            if (values["last_day"], values["until_time"]) <= start:
+                self.add_error("until_time", _("This is before it begins."))
+        return values
+
+    def during(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """The instants that the form names."""
+        values = self.cleaned_data
+        start = instant(values["first_day"], values["from_time"], zone)
+        return start, instant(values["last_day"], values["until_time"], zone)
+
+
+class DraftForm(SpanForm):
+    """Who or what falls away, and when."""
+
+    what = forms.ChoiceField(label=gettext_lazy("Who or what is missing"))
+    field_order = ("what",)
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -70,28 +96,16 @@ class DraftForm(forms.Form):
             for name, each in self.subjects.items()
         ]
 
-    def clean(self) -> dict[str, Any]:
-        """An end after the start."""
-        values = super().clean() or {}
-        if {"first_day", "from_time", "last_day", "until_time"} <= values.keys():
-            start = (values["first_day"], values["from_time"])
-            if (values["last_day"], values["until_time"]) <= start:
-                self.add_error("until_time", _("This is before it begins."))
-        return values
-
     def draft(self, user: User, now: datetime) -> Disruption:
         """The draft that the form asks for."""
-        values, subject = self.cleaned_data, self.subjects[self.cleaned_data["what"]]
+        subject = self.subjects[self.cleaned_data["what"]]
         site = subject if isinstance(subject, Site) else subject.site
-        zone = zone_of(site)
-        start = instant(values["first_day"], values["from_time"], zone)
-        end = instant(values["last_day"], values["until_time"], zone)
         kind, who = DisruptionKind.SITE_CLOSURE, dict[str, Any]()
         if isinstance(subject, Provider):
             kind, who = DisruptionKind.PROVIDER_ABSENCE, {"provider": subject}
         elif isinstance(subject, Chair):
             kind, who = DisruptionKind.CHAIR_CLOSURE, {"chair": subject}
-        return disruptions.draft(kind, site, (start, end), values["reason"], user, now, **who)
+        return disruptions.draft(kind, site, self.during(zone_of(site)), self.cleaned_data["reason"], user, now, **who)
 
 
 def _providers(user: User) -> Iterable[Provider]:
@@ -114,15 +128,16 @@ class Row:
     can_move: bool
 
 
-def _rows(found: Disruption, names: dict[str, str]) -> list[Row]:
+def rows_of(site: Site, items: Collection[DisruptionItem], applied_at: datetime | None = None) -> list[Row]:
     """The items with names, those that need somebody first."""
     now = clock.now()
     order = {Outcome.UNRESOLVED: 0, Outcome.MOVED: 1, Outcome.KEPT: 2}
-    items = found.items.select_related("patient", "session__series")
+    names = {str(pk): name for pk, name in Chair.objects.filter(site=site).values_list("pk", "name")}
+    names |= {str(pk): name for pk, name in Provider.objects.filter(site=site).values_list("pk", "name")}
     said: dict[Any, list[Message]] = {}
-    if found.applied_at is not None:
+    if applied_at is not None:
         sessions = [item.session_id for item in items]
-        for message in Message.objects.filter(session__in=sessions, created_at__gte=found.applied_at).order_by("id"):
+        for message in Message.objects.filter(session__in=sessions, created_at__gte=applied_at).order_by("id"):
             said.setdefault(message.session_id, []).append(message)
     rows = [
         Row(
@@ -140,6 +155,12 @@ def _rows(found: Disruption, names: dict[str, str]) -> list[Row]:
         for item in items
     ]
     return sorted(rows, key=lambda row: (order[Outcome(row.item.outcome)], row.before))
+
+
+def tally(rows: Collection[Row]) -> tuple[dict[str, int], dict[str, int]]:
+    """How many are kept, moved, unresolved; and how many are to be told by message or by phone."""
+    count = {name: sum(row.item.outcome == name for row in rows) for name in Outcome.values}
+    return count, {name: sum(row.tell == name for row in rows) for name in ("message", "call")}
 
 
 def _people(where: dict[str, str], names: dict[str, str]) -> str:
@@ -192,12 +213,9 @@ def disruption(request: HttpRequest, disruption: str) -> HttpResponse:
 
 def _show(request: HttpRequest, found: Disruption, status: int = 200, refused: Conflict | None = None) -> HttpResponse:
     user = cast("User", request.user)
-    names = {str(pk): name for pk, name in Chair.objects.filter(site=found.site).values_list("pk", "name")}
-    names |= {str(pk): name for pk, name in Provider.objects.filter(site=found.site).values_list("pk", "name")}
-    rows = _rows(found, names)
+    rows = rows_of(found.site, found.items.select_related("patient", "session__series"), found.applied_at)
     record_reads(user.pk, DisruptionItem._meta.db_table, [(row.item.pk, row.item.patient_id) for row in rows])
-    count = {name: sum(row.item.outcome == name for row in rows) for name in Outcome.values}
-    tells = {name: sum(row.tell == name for row in rows) for name in ("message", "call")}
+    count, tells = tally(rows)
     return page(
         request,
         "disruption",

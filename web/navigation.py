@@ -32,6 +32,7 @@ STAFF: Final[tuple[Place, ...]] = (
     Place("web:disruptions", _("Disruptions"), "swap", "disruptions.list"),
     Place("web:waitlist", _("Waitlist"), "clock", "waitlist-entries.list"),
     Place("web:board", _("Today"), "board", "board.list"),
+    Place("web:availability", _("Availability"), "calendar", "availability-rules.create"),
     Place("web:clinic", _("Clinic"), "place", "board.list"),
 )
 PATIENTS: Final[tuple[Place, ...]] = (

@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 import accounts.http.records  # noqa: F401  (names `record_id`, a part of an address)
 from web import (
     alerts,
+    availability,
     board,
     booking,
     calendars,
@@ -76,6 +77,10 @@ urlpatterns = [
     path("disruptions/<record_id:disruption>/", disruptions.disruption, name="disruption"),
     path("disruptions/<record_id:disruption>/apply/", disruptions.apply, name="apply-disruption"),
     path("disruptions/<record_id:disruption>/undo/", disruptions.undo, name="undo-disruption"),
+    path("availability/", availability.overview, name="availability"),
+    path("availability/<record_id:provider>/shifts/", availability.add_shift, name="add-shift"),
+    path("availability/<record_id:provider>/away/", availability.away, name="away"),
+    path("availability/shifts/<record_id:rule>/", availability.change_shift, name="change-shift"),
     path("clinic/", clinic.index, name="clinic"),
     path("clinic/protocols/", protocols.overview, name="protocols"),
     path("clinic/protocols/<record_id:protocol>/", protocols.protocol, name="protocol"),

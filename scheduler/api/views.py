@@ -11,14 +11,13 @@ from rest_framework.response import Response
 
 from accounts.http.problems import name_constraint
 from accounts.http.views import ChangeRecord, CreateRecord, ListRecords, ReadRecord, RecordViewSet, RemoveRecord
-from accounts.models import Role, Site
+from accounts.models import Site
 from accounts.queries import staffed_sites, visible_sites
 from accounts.refusals import Forbidden, Stale
-from accounts.rights import holds
 from scheduler import protocols, sites
 from scheduler.api import examples, filters
 from scheduler.api import serializers as shapes
-from scheduler.availability_rules import refuse_overlap
+from scheduler.availability_rules import check_may_change_hours, refuse_overlap
 from scheduler.changes import keeping_bookings, lock_site, open_drafts
 from scheduler.models import AvailabilityRule, Chair, ChairClosure, Protocol, Provider, SiteClosure, TimeOff
 from scheduler.queries import of_visible_sites, visible_protocols
@@ -202,8 +201,7 @@ class OwnHours(SupplyViewSet):
 
     def check_owner(self, record: Any) -> None:
         """Refuse the hours of another person."""
-        if not holds(self.user, Role.MANAGER) and record.provider.user_id != self.user.pk:
-            raise Forbidden("not_your_hours", "You may change only your own hours.")
+        check_may_change_hours(self.user, record.provider)
 
 
 @extend_schema_view(

@@ -15,7 +15,7 @@ from web.navigation import places
 from web.words import PLACES, STATES, board_words
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import date, datetime, time
 
     from django.utils.safestring import SafeString
 
@@ -97,6 +97,12 @@ def weekday_heads() -> SafeString:
         '<th scope="col"><span aria-hidden="true">{}</span><span class="unseen">{}</span></th>',
         ((str(WEEKDAYS[number])[:2], WEEKDAYS[number]) for number in range(7)),
     )
+
+
+@register.filter
+def wall(at: time) -> str:
+    """ "9:00 am", of a time that is already on the clinic's clock."""
+    return wording.clock(at)
 
 
 @register.filter
