@@ -278,6 +278,21 @@ def away(request: HttpRequest, provider: str) -> HttpResponse:
     return page(request, "availability_preview", person=person, site=person.site, form=form, during=during, **shown)
 
 
+@page_for("time-off.destroy", "POST")
+def take_back(request: HttpRequest, absence: str) -> HttpResponse:
+    """Take time off back: the shifts count again. What was moved for its sake stays where it is."""
+    user = cast("User", request.user)
+    found = TimeOff.objects.filter(pk=absence, provider__in=staffed_providers(user)).first()
+    if found is None:
+        raise NotFound
+    person = _person(user, found.provider_id)
+    check_may_change_hours(user, person)
+    with transaction.atomic(), keeping_bookings(person.site_id):
+        found.delete()
+    messages.success(request, gettext("Taken back. The shifts of that time count again."))
+    return redirect(_address(person, local_date(found.during.lower, zone_of(person.site))))
+
+
 @page_for("availability-rules.partial_update", "GET", "HEAD", "POST")
 def change_shift(request: HttpRequest, rule: str) -> HttpResponse:
     """A shift as a form, to change, end or remove; what would strand visits is refused, and they are named."""

@@ -80,6 +80,7 @@ urlpatterns = [
     path("availability/", availability.overview, name="availability"),
     path("availability/<record_id:provider>/shifts/", availability.add_shift, name="add-shift"),
     path("availability/<record_id:provider>/away/", availability.away, name="away"),
+    path("availability/away/<record_id:absence>/take-back/", availability.take_back, name="take-back-time-off"),
     path("availability/shifts/<record_id:rule>/", availability.change_shift, name="change-shift"),
     path("clinic/", clinic.index, name="clinic"),
     path("clinic/protocols/", protocols.overview, name="protocols"),

@@ -69,6 +69,10 @@ def test_a_nurse_draws_a_shift_and_sees_whom_time_off_touches(clinic: Clinic, vi
     page.get_by_text("Draft, nothing is changed yet.").wait_for()
     saved, draft = TimeOff.objects.get(), Disruption.objects.get()
     assert (saved.provider, draft.time_off, draft.items.get().session) == (nurse, saved, session)
+    page.goto(f"{visitor.url}/availability/?week={day}")
+    page.get_by_role("button", name="Take back").click()
+    page.get_by_text("Taken back.").wait_for()
+    assert not TimeOff.objects.exists()
     assert visitor.complaints == []
     page.close()
 
@@ -114,6 +118,10 @@ def test_whose_hours_are_whose(clinic: Clinic, client: Client) -> None:
     for who, whom in (("manager", another), ("nurse", own)):
         client.force_login(clinic.users[who])
         assert answers(whom.pk) == [302] * 2
+    theirs = TimeOff.objects.get(provider=another)
+    assert client.post(f"/availability/away/{theirs.pk}/take-back/").status_code == 403
+    client.force_login(clinic.other.users["admin"])
+    assert client.post(f"/availability/away/{theirs.pk}/take-back/").status_code == 404
     assert set(TimeOff.objects.values_list("provider", flat=True)) == {own.pk, another.pk}
 
 
