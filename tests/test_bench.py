@@ -11,7 +11,7 @@ import pytest
 # All of them run once, in what is set up first.
 pytestmark = pytest.mark.timeout(600)
 BENCH = Path(__file__).resolve().parent.parent / "bin" / "bench"
-NAMES = ["api", "board", "booking", "levelling", "messages", "pages", "planner", "replan"]
+NAMES = ["api", "board", "booking", "levelling", "messages", "pages", "planner", "replan", "waitlist"]
 SPREAD = r"[\d,.]+ \([\d,.]+ to [\d,.]+\)"
 RATIO = re.compile(rf"^  limit  {SPREAD}\n  ours   {SPREAD}\n  ratio  {SPREAD}   target: .+$", re.MULTILINE)
 
@@ -104,6 +104,19 @@ def test_replan(quick: dict[str, str]) -> None:
     told = quick["replan"]
     assert headings(told) == ["one nurse out", "one chair down", "one closed day"]
     assert told.count("  draft     ") == told.count("  rebooking ") == 3
+
+
+def test_waitlist(quick: dict[str, str]) -> None:
+    """What became of freed places, offers and wishes, and nothing that must never happen."""
+    told = quick["waitlist"]
+    assert [line.partition(":")[0] for block in told.split("\n\n")[1:4] for line in block.splitlines()[:1]] == [
+        "places cancelled",
+        "places given back by whoever came sooner",
+        "offers",
+    ]
+    assert re.search(r"^wishes: [1-9]\d*, filled \d+, expired \d+$", told, re.MULTILINE)
+    counted = re.findall(r"[a-z' ]+ (\d+)", told.splitlines()[-1].partition("   target: 0 each")[0])
+    assert counted == ["0"] * 6
 
 
 def test_pages(quick: dict[str, str]) -> None:
