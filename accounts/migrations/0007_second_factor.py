@@ -33,8 +33,11 @@ BEGIN
 END $$;
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON accounts_secondfactor
     FOR EACH ROW EXECUTE FUNCTION accounts_audit_factor();
+CREATE TRIGGER not_emptied BEFORE TRUNCATE ON accounts_secondfactor
+    FOR EACH STATEMENT EXECUTE FUNCTION accounts_not_emptied();
 """
 NO_TRAIL = """
+DROP TRIGGER not_emptied ON accounts_secondfactor;
 DROP TRIGGER audit ON accounts_secondfactor;
 DROP FUNCTION accounts_audit_factor;
 """
