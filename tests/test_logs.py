@@ -192,7 +192,7 @@ def test_a_planted_patient_is_found_nowhere_but_in_the_database(
     first, last = book(desk, clinic, patient)
     brokers = [tick_and_send()]
     # What the server put off goes out now, not after its pause.
-    assert Message.objects.filter(status="due", attempts__gt=0).update(due_at=clock.now())
+    assert Message.objects.filter(status="due", attempts__gt=0).update(try_at=clock.now())
     brokers.append(tick_and_send())
     desk.post(f"sessions/{last}/cancel/", 200, reason="ZZPHI-reason")
     live_through(nurse, first)
