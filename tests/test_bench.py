@@ -71,7 +71,7 @@ def planner(quick: dict[str, str]) -> None:
     sites = ["0 sessions there", "300 sessions there"]
     kinds = ["cold facts", "cold facts and a plan from them", "warm facts", "POST plans"]
     assert headings(told) == [*pure, *(f"{site}: {kind}" for site in sites for kind in kinds)]
-    assert told.count("  five plans ") == 2
+    assert told.count("  five plans ") == 4
     # As many questions whatever is there.
     assert told.count("  queries  9 cold, 1 warm") == 2
     assert "300 sessions in the window: with 300 outside beside none outside" in told
