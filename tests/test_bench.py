@@ -128,5 +128,5 @@ def pages(quick: dict[str, str]) -> None:
 def test_each_measures_beside_its_limit() -> None:
     """One test, since all of them run one after the other on the same servers."""
     told = quick()
-    for check in (api, board, booking, levelling, messages, pages, planner, replan):
+    for check in (api, board, booking, levelling, messages, pages, planner, replan, waitlist):
         check(told)
