@@ -34,9 +34,10 @@ class AlertStatus(models.TextChoices):
 class Alert(models.Model):
     """A red flag or a task for a clinician. `owner` is the clinician on call until somebody acknowledges it.
 
-    Raised by the answers to `follow_up`, by a `reading` of vital signs, by an `adverse_event`, or by a `message` that
-    could not be said. While it is open it is passed on at `escalate_at`, one `step` further each time. `act_by` is when
-    a person must have acted. Closed by a person alone, with what was done; the database takes no other end.
+    Raised by the answers to `follow_up`, by a `reading` of vital signs, by an `adverse_event`, by the words of a
+    `reply`, or by a `message` that could not be said. While it is open it is passed on at `escalate_at`, one `step`
+    further each time. `act_by` is when a person must have acted. Closed by a person alone, with what was done; the
+    database takes no other end.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -50,6 +51,7 @@ class Alert(models.Model):
     )
     reading = models.ForeignKey(VitalSigns, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     adverse_event = models.ForeignKey(AdverseEvent, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    reply = models.ForeignKey("notifications.Reply", on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     kind = models.CharField(max_length=40)
     level = models.CharField(max_length=10, choices=AlertLevel)
     status = models.CharField(max_length=15, choices=AlertStatus, default=AlertStatus.OPEN)
@@ -69,11 +71,13 @@ class Alert(models.Model):
             models.UniqueConstraint(fields=["message", "kind"], name="alert_of_message_once"),
             models.UniqueConstraint(fields=["reading", "kind"], name="alert_of_reading_once"),
             models.UniqueConstraint(fields=["adverse_event", "kind"], name="alert_of_adverse_event_once"),
+            models.UniqueConstraint(fields=["reply", "kind"], name="alert_of_reply_once"),
             models.CheckConstraint(
                 condition=Q(follow_up__isnull=False)
                 | Q(message__isnull=False)
                 | Q(reading__isnull=False)
-                | Q(adverse_event__isnull=False),
+                | Q(adverse_event__isnull=False)
+                | Q(reply__isnull=False),
                 name="alert_has_a_cause",
             ),
             models.CheckConstraint(

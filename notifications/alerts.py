@@ -15,9 +15,9 @@ from django.db.models import Q
 
 from accounts import clock
 from accounts.refusals import Conflict
-from notifications import on_call, red_flags
-from notifications.models import Alert, AlertLevel, AlertStatus, FlagRule, FollowUp, Message
-from sessions.models import TO_COME, AdverseEvent, Series, SeriesStatus, VitalSigns
+from notifications import on_call, red_flags, wishes
+from notifications.models import Alert, AlertLevel, AlertStatus, FlagRule, FollowUp, Message, ReplyKind
+from sessions.models import TO_COME, AdverseEvent, Series, SeriesStatus, Session, VitalSigns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from accounts.models import User
-    from sessions.models import Session
+    from notifications.models import Reply
 
 BATCH = 100
 # For so long something that nobody was told of, while no worker ran, is still told.
@@ -57,6 +57,26 @@ def raise_for_answers(follow_up: FollowUp, now: datetime) -> list[Alert]:
         if rule.holds_series:
             _hold(follow_up.session.series_id)
     return _raise(met, follow_up.session, now, follow_up=follow_up)
+
+
+def met_by_words(reply: Reply) -> list[red_flags.Rule]:
+    """The rules that a text met which nobody understood; [] of a stranger."""
+    if reply.patient is None or reply.kind != ReplyKind.OTHER:
+        return []
+    in_force = rules_in_force(reply.patient.site.organization_id)
+    return list(red_flags.raised_by_words(wishes.folded(reply.text), list(in_force.values())))
+
+
+def raise_for_text(reply: Reply, met: Sequence[red_flags.Rule], now: datetime) -> list[Alert]:
+    """Raise what a stored text calls for, at the patient's last visit; without any, it waits for the desk alone."""
+    visits = Session.objects.filter(patient=reply.patient_id).select_related("site").order_by("-start")
+    session = (reply.session or visits.first()) if met else None
+    if session is None:
+        return []
+    for rule in met:
+        if rule.holds_series:
+            _hold(session.series_id)
+    return _raise(met, session, now, reply=reply)
 
 
 def answered(follow_up: FollowUp) -> red_flags.Answered:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
 
 from accounts.refusals import Conflict, Gone, Invalid, NotFound
-from notifications import alerts, follow_links, instruments
+from notifications import alerts, follow_links, instruments, red_flags
 from notifications.models import FollowUp, FollowUpDraft, FollowUpLink
 from sessions.models import TO_COME, SessionStatus
 
@@ -67,7 +68,24 @@ def answer_follow_up(token: str, answers: object, now: datetime, version: str | 
     follow_up.save(update_fields=["answers", "answered_at", "score", "band", "form_version"])
     FollowUpDraft.objects.filter(follow_up=follow_up).delete()
     alerts.raise_for_answers(follow_up, now)
+    ask_next(follow_up, now)
     return follow_up
+
+
+def ask_next(follow_up: FollowUp, now: datetime) -> FollowUp | None:
+    """The questionnaire that stored answers call for next by the house's rules, made once; None where there is none."""
+    met = red_flags.raised(alerts.answered(follow_up), list(red_flags.rules().values()))
+    rule = next((rule for rule in met if rule.asks_next), None)
+    if rule is None:
+        return None
+    # It is open for as long as somebody has to act.
+    values = {
+        "patient_id": follow_up.patient_id,
+        "due_at": now,
+        "expires_at": now + timedelta(minutes=rule.act_minutes),
+    }
+    key = {"instrument": rule.asks_next, "anchor": follow_up.anchor, "hours_after": follow_up.hours_after}
+    return FollowUp.objects.get_or_create(session_id=follow_up.session_id, **key, defaults=values)[0]
 
 
 @transaction.atomic

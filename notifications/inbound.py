@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from accounts import contacts
 from accounts.models import Channel, Patient, User
 from accounts.refusals import Conflict
-from notifications import texts, wishes
+from notifications import alerts, texts, wishes
 from notifications.facts import SAID
 from notifications.models import Message, Reply, ReplyKind, ReplyStatus
 from sessions import lifecycle
@@ -38,8 +38,10 @@ def receive(sid: str, number: str, text: str, now: datetime, *, answered: bool =
     try:
         with transaction.atomic():
             reply = _take(sid, number[:20], text[:TEXT_LENGTH], now)
-            reply.answer = "" if answered else _answer(reply, now)
+            grave = alerts.met_by_words(reply)
+            reply.answer = "" if answered else _answer(reply, now, grave=bool(grave))
             reply.save(force_insert=True)
+            alerts.raise_for_text(reply, grave, now)
     except IntegrityError:
         if Reply.objects.filter(sid=sid).exists():
             return ""
@@ -101,7 +103,7 @@ def _confirm(reply: Reply, now: datetime) -> None:
         reply.kind = ReplyKind.OTHER
 
 
-def _answer(reply: Reply, now: datetime) -> str:
+def _answer(reply: Reply, now: datetime, *, grave: bool) -> str:
     """The words in which it is answered; a stranger is answered nothing, for we know nothing to say to them."""
     if reply.patient is None:
         return ""
@@ -109,7 +111,9 @@ def _answer(reply: Reply, now: datetime) -> str:
         ReplyKind.CONFIRM: "reply_confirmed",
         ReplyKind.OTHER: "reply_help",
     }.get(ReplyKind(reply.kind), f"reply_{reply.kind}")
-    if reply.kind == ReplyKind.OTHER and _helped_lately(reply.number, now):
+    if grave:
+        name = "reply_grave"
+    elif reply.kind == ReplyKind.OTHER and _helped_lately(reply.number, now):
         return ""
     site = reply.session.site if reply.session else reply.patient.site
     values = texts.values_of(site, reply.patient.language, reply.session.start if reply.session else None)

@@ -24,10 +24,11 @@ class Rule:
     """One rule. Raised where one of `items` (or any, or by `score` the total or its rise) is `at_least` so much.
 
     Or where a reading of `measure` during a visit is (with `below`, is less than that), or the `grade` of an adverse
-    event. Only between `from_hours` and `to_hours` after the discharge where they are given, and not beside `unless`,
-    which says more. `act_minutes`: until when a person must have acted. `escalate_minutes`: after how long without
-    acknowledgement it is passed on. `holds_series`: nothing more is given before a prescriber has looked.
-    `page`: what the patient reads at once, `crisis` or `urgent`.
+    event, or where a text message holds one of `words` (small letters without accents). Only between `from_hours` and
+    `to_hours` after the discharge where they are given, and not beside `unless`, which says more. `act_minutes`: until
+    when a person must have acted. `escalate_minutes`: after how long without acknowledgement it is passed on.
+    `holds_series`: nothing more is given before a prescriber has looked. `page`: what the patient reads at once,
+    `crisis` or `urgent`. `asks_next`: the questionnaire that is asked at once.
     """
 
     kind: str
@@ -40,6 +41,8 @@ class Rule:
     items: tuple[str, ...] = ()
     score: str = ""
     page: str = ""
+    asks_next: str = ""
+    words: tuple[str, ...] = ()
     measure: str = ""
     below: bool = False
     grade: bool = False
@@ -75,7 +78,7 @@ def rules() -> dict[str, Rule]:
 def _rule(entry: Mapping[str, Any]) -> Rule:
     items = entry.get("items", ())
     listed = {"instruments": tuple(entry.get("instruments", ())), "items": (ANY,) if items == ANY else tuple(items)}
-    return Rule(**{**entry, **listed})
+    return Rule(**{**entry, **listed, "words": tuple(entry.get("words", ()))})
 
 
 def ladder() -> tuple[str, ...]:
@@ -113,6 +116,11 @@ def _beyond(rule: Rule, value: float) -> bool:
 def raised_by_grade(grade: int, in_force: Sequence[Rule]) -> tuple[Rule, ...]:
     """The rules that an adverse event of this CTCAE grade meets."""
     return tuple(rule for rule in in_force if rule.grade and grade >= rule.at_least)
+
+
+def raised_by_words(folded: str, in_force: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules that a text message meets; `folded` in small letters without accents and points."""
+    return tuple(rule for rule in in_force if any(word in folded for word in rule.words))
 
 
 def _saying_most(met: Sequence[Rule]) -> tuple[Rule, ...]:

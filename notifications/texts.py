@@ -123,6 +123,7 @@ def values_of(site: Site, language: str, speaks_of: datetime | None = None) -> d
         "time": time_of_day(speaks_of, site) if speaks_of else "",
         "phone": site.phone or wordings.DATA["fallback_phone"][language],
         "emergency": site.emergency_number,
+        "crisis": site.crisis_line,
         **dict.fromkeys(("link", "until", "links", "visits", "count", "minutes"), ""),
     }
 

@@ -66,10 +66,14 @@ def hindrance(channel: str, reach: Reach) -> str:
 
 def meaning(text: str) -> str:
     """What a text from a patient means: a key of `WORDS`, or `other`. Case, accents and punctuation do not matter."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    letters = "".join(letter for letter in folded if not unicodedata.combining(letter))
-    words = " ".join(re.sub(r"[^\w-]+", " ", letters).split()).strip("-")
-    return MEANINGS.get(words, "other")
+    return MEANINGS.get(folded(text), "other")
+
+
+def folded(text: str) -> str:
+    """A text in small letters without accents and points, one space between words."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    letters = "".join(letter for letter in parts if not unicodedata.combining(letter))
+    return " ".join(re.sub(r"[^\w-]+", " ", letters).split()).strip("-")
 
 
 def is_quiet(at: datetime, hours: Hours) -> bool:

@@ -26,7 +26,7 @@ SUBJECT_LENGTH, BODY_LENGTH, SMS_LENGTH = 120, 4000, gsm.ONE_PART["gsm"]
 # As long as these come, with a name of a clinic cut as short as it may be.
 LONGEST: Final = {
     "clinic": "Clinic 123", "day": "Wed, Sep 30", "time": "12:30 pm UTC+0530", "phone": "+123456789012345",
-    "link": "https://visits.clinic.example/check-in/" + "x" * 43 + "/", "emergency": "911",
+    "link": "https://visits.clinic.example/check-in/" + "x" * 43 + "/", "emergency": "911", "crisis": "988",
     "until": "Wed, Sep 30, 12:30 pm UTC+0530", "count": "12", "minutes": "15",
     "visits": "Wed, Sep 30 at 12:30 pm UTC+0530: your visit.", "links": "https://visits.clinic.example/check-in/",
 }  # fmt: skip

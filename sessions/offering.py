@@ -174,6 +174,8 @@ def _place_for(
         if name == own:
             day = replace(day, taken=tuple(item for item in day.taken if item.id != str(session.pk)))
         free = starts(day, need) & permitted(day, need, wishes)
+        if not free:
+            continue
         free &= runs(free_slots(session.patient_id, day, [session.pk]), need.stay)
         for slot in list(bits(free))[:TRIES]:
             start = day.first_instant + slot * SLOT

@@ -61,6 +61,7 @@ TEMPLATES: Final = {
     "reply_stop": gettext_noop("Answer to STOP"),
     "reply_start": gettext_noop("Answer to START"),
     "reply_help": gettext_noop("Answer to HELP"),
+    "reply_grave": gettext_noop("Answer to a text that cannot wait"),
     "reply_confirmed": gettext_noop("Answer to a confirmation"),
     "reply_other_time": gettext_noop("Answer to who wants another time"),
 }

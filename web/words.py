@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ALERTS: Final = {
     "suicide_item": _("A check-in answer needs a call today"),
     "suicidal_now": _("Thoughts of suicide right now: call at once"),
+    "grave_words": _("A text message speaks of suicide: call at once"),
     "suicide_screen_positive": _("A safety screen is positive: call within the hour"),
     "high_score": _("A depression score is severe"),
     "score_risen": _("A depression score has risen much since the last check-in"),

@@ -91,7 +91,7 @@ def test_the_same_answers_again_are_the_same_answer_and_others_are_not(clinic: C
     assert refused(answer_follow_up, token, {"phq9_9": True}, now) == "already_answered"
     assert refused(open_follow_up, token, now) == "already_answered"
     assert Alert.objects.count() == 1
-    assert FollowUp.objects.get().answers == DARK
+    assert FollowUp.objects.get(instrument="PHQ-9").answers == DARK
 
 
 def test_the_question_about_suicide_raises_an_urgent_alert_at_once(clinic: Clinic) -> None:
@@ -100,6 +100,23 @@ def test_the_question_about_suicide_raises_an_urgent_alert_at_once(clinic: Clini
     alert = Alert.objects.get()
     assert (alert.kind, alert.level, alert.status) == ("suicide_item", "urgent", "open")
     assert (alert.owner, alert.follow_up, alert.patient) == (clinic.site.on_call, asked, asked.patient)
+
+
+def test_who_thinks_of_death_is_asked_more_at_once_and_once(clinic: Clinic) -> None:
+    asked, now = ask(clinic), clock.now()
+    answer_follow_up(token_of(asked), DARK, now)
+    more = FollowUp.objects.get(instrument="ASQ")
+    assert (more.session, more.patient, more.due_at) == (asked.session, asked.patient, now)
+    assert more.expires_at == now + 8 * HOUR
+    answer_follow_up(token_of(asked), DARK, now + HOUR)
+    assert FollowUp.objects.count() == 2
+    yes = {f"asq_{number}": 1 for number in range(1, 6)}
+    answer_follow_up(token_of(more), yes, now + HOUR)
+    assert set(Alert.objects.values_list("kind", "level")) == {
+        ("suicide_item", "urgent"),
+        ("suicidal_now", "emergency"),
+    }
+    assert FollowUp.objects.count() == 2
 
 
 def test_an_answer_without_its_alert_is_not_kept(clinic: Clinic, committed: None) -> None:

@@ -13,7 +13,7 @@ from django.db import connection
 from accounts import clock
 from accounts.models import AuditEntry, Contact, Patient
 from notifications import delivery, gsm, inbound, wishes
-from notifications.models import Message, Reply
+from notifications.models import Alert, Message, Reply
 from tests.factories import make_patient
 from tests.notifications.test_delivery import due
 from tests.notifications.test_twilio import PHONE, call, carrier
@@ -59,6 +59,41 @@ def test_c_confirms_the_next_visit(clinic: Clinic, visit: Session, word: str) ->
     assert (reply.kind, reply.status, reply.session, reply.patient) == ("confirm", "closed", visit, visit.patient)
     assert text("C", "SM2") == answer
     assert visit.events.filter(kind="confirmed").count() == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["I want to die", "STOP. i keep thinking of SUICIDE", "Quiero morir", "better  off\ndead", "pienso en suicidarme"],
+)
+def test_words_that_cannot_wait_reach_who_is_on_call_and_are_answered(
+    clinic: Clinic, visit: Session, words: str
+) -> None:
+    answer = text(words)
+    assert clinic.site.crisis_line in answer
+    assert clinic.site.emergency_number in answer
+    assert gsm.length(answer).parts == 1
+    reply = Reply.objects.get()
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.level, alert.reply, alert.owner) == (
+        "grave_words",
+        "emergency",
+        reply,
+        clinic.site.on_call,
+    )
+    assert (alert.session, alert.patient, reply.status) == (visit, visit.patient, "open")
+    visit.series.refresh_from_db()
+    assert visit.series.status == "on_hold"
+    told = alert.messages.get(channel="email")
+    assert told.urgent
+    assert text(words, "SM2")
+    assert text(words, "SM2") == ""
+    assert Alert.objects.count() == 2
+
+
+@pytest.mark.parametrize("words", ["I am running late", "my dyed hair", "C", "STOP"])
+def test_other_words_raise_nothing(clinic: Clinic, visit: Session, words: str) -> None:
+    text(words)
+    assert not Alert.objects.exists()
 
 
 @pytest.mark.parametrize("word", ["R", "2", "r!"])

@@ -136,6 +136,9 @@ def test_item_nine_raises_an_alert_and_shows_the_sites_crisis_line(clinic: Clini
     assert 'href="tel:+13125550143"' in page
     assert "988" not in page
     assert "are marked urgent for a clinician there" in words(page)
+    more = re.search(r'href="(/check-in/[^"]+)"', page)
+    assert more
+    assert "killing yourself" in words(client.get(more[1]).content.decode())
     alert = Alert.objects.get(follow_up=follow_up)
     assert (alert.kind, alert.level, alert.owner_id) == ("suicide_item", "urgent", clinic.site.on_call_id)
 
