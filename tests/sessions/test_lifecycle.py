@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from accounts import clock
+from scheduler.models import Chair
 from sessions import lifecycle
 from sessions.models import Series, Session, SessionStatus
 from tests.factories import make_protocol, noon
@@ -45,6 +46,10 @@ def say(client: APIClient, session: Session, verb: str, **headers: str) -> Any:
         body = {"grade": 2, "term": "Nausea", "onset": clock.now().isoformat(), "action": "none", "outcome": "resolved"}
     if verb == "reschedule":
         body = {"start": (session.start + timedelta(minutes=30)).isoformat()}
+    if verb == "reseat":
+        body = {
+            "chair": str(Chair.objects.filter(site=session.site_id).exclude(pk=session.chair_id).order_by("pk")[0].pk)
+        }
     return client.post(f"/api/v1/sessions/{session.pk}/{verb}/", body, headers=headers)
 
 
