@@ -87,6 +87,13 @@ class Machinery:
         self.kills += 1
         return True
 
+    def revive(self, *names: str) -> None:
+        """Start those again that have ended by themselves, as whoever supervises them does.
+
+        A worker ends where a process of its pool dies while the pool is being made.
+        """
+        self.start(*(name for name in names if self.parts[name].poll() is not None))
+
     def end(self) -> None:
         """Leave nothing behind."""
         for part in self.parts.values():

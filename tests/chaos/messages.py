@@ -104,6 +104,7 @@ def _live_through(
             # Spread over the work, less the few that may end as unknown: the next one comes once its share has.
             wait_for(count * 9 // 10 * number // kills + 1, PATIENCE)
             _strike(machinery, chance)
+        machinery.revive(*WORKERS)
         await_true(lambda: all_done(count), lambda: f"{statuses()}\n{machinery.log()}", PATIENCE)
     finally:
         machinery.end()
@@ -116,4 +117,9 @@ def _strike(machinery: Machinery, chance: random.Random) -> None:
         machinery.kill(name)
         machinery.start(name)
     else:
-        await_true(lambda: machinery.kill_a_child(chance.choice(WORKERS)), machinery.log, PATIENCE)
+        await_true(lambda: _kill_one(machinery, chance), machinery.log, PATIENCE)
+
+
+def _kill_one(machinery: Machinery, chance: random.Random) -> bool:
+    machinery.revive(*WORKERS)
+    return machinery.kill_a_child(chance.choice(WORKERS))
