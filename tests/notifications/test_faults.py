@@ -5,7 +5,8 @@ The names F1 to F37 are those of the table of faults that this service is held a
 - F1 a worker killed, F2 a process of its pool, F3 a stop in order: `test_f1_f2_f3_...`; by mail, which keeps no keys,
   `test_worker.py: test_killing_...`; 200 and 40 kills: `bin/chaos messages`
 - F4 broker flushed: `test_worker.py: test_a_broker_that_forgot_...`; gone, F5 silent, F6 no beat: `test_f4_f5_f6_...`;
-  told within two minutes: `test_metrics.py: test_the_age_of_the_clock_...`
+  told within two minutes: `test_metrics.py: test_the_age_of_the_clock_...`; booked all the same:
+  `test_plan_and_book.py: test_without_valkey_...`
 - F7 many clocks, F8 senders called many times: `test_f7_f8_...`, `test_worker.py: test_ticks_and_senders_...`
 - F9 asleep past its lease: `test_f9_...`, `test_delivery.py: test_a_lease_that_ran_out_...`, `test_a_late_word_...`
 - F10 accepted, then no word: `test_f10_...`; F11 told to wait: `test_f11_...`; F12 poison: `test_f12_...`,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.cache import caches
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from redis.exceptions import RedisError
 
 from accounts import clock
 from scheduler.models import Protocol
@@ -20,6 +23,7 @@ from tests.factories import make_order, make_patient, make_protocol, make_provid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_django.fixtures import Settings
     from rest_framework.test import APIClient
 
     from tests.factories import Clinic
@@ -53,6 +57,13 @@ def plans(client: APIClient, clinic: Clinic, **changes: Any) -> list[dict[str, A
 def book(client: APIClient, clinic: Clinic, plan: str, **changes: Any) -> Any:
     body = {"patient": str(clinic.patient.pk), "protocol": str(clinic.protocol.pk), "plan": plan}
     return client.post("/api/v1/series/", body | changes)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 @pytest.fixture
@@ -364,3 +375,15 @@ def test_a_date_is_the_sites_own(desk: APIClient, clinic: Clinic) -> None:
     for query, found in (("date=2027-03-02", 1), ("date=2027-03-03", 0), (f"site={clinic.site.pk}&date=2027-03-02", 1)):
         ids = [row["id"] for row in desk.get(f"/api/v1/sessions/?{query}").json()["results"]]
         assert ids == [str(session.pk)] * found
+
+
+def test_without_valkey_visits_are_booked_all_the_same(
+    desk: APIClient, clinic: Clinic, settings: Settings, closed_port: int
+) -> None:
+    """F4 of the table of faults: what carries the work holds no truth, and nothing waits for it."""
+    away = settings.CACHES["default"] | {"LOCATION": f"redis://127.0.0.1:{closed_port}/0"}
+    settings.CACHES = {"default": away}
+    with pytest.raises(RedisError):
+        caches["default"].get("anything")
+    plan = plans(desk, clinic)[0]["id"]
+    assert book(desk, clinic, plan).status_code == 201
