@@ -7,6 +7,7 @@ and whether it was revoked stands in the row beside the hash.
 from __future__ import annotations
 
 import secrets
+from base64 import urlsafe_b64encode
 from hashlib import sha256
 
 BYTES = 32
@@ -15,6 +16,11 @@ BYTES = 32
 def new_token() -> str:
     """A token that was never given before: 43 characters of base64url."""
     return secrets.token_urlsafe(BYTES)
+
+
+def next_token(token: str) -> str:
+    """The token of what is asked next, from that of what was answered: the same each time the answer is given again."""
+    return urlsafe_b64encode(sha256(b"next " + token.encode(errors="surrogatepass")).digest()).decode().rstrip("=")
 
 
 def hash_of(token: str) -> str:

@@ -28,6 +28,13 @@ def new_link(follow_up: FollowUp) -> str:
     return f"{settings.PUBLIC_URL}/check-in/{token}/"
 
 
+def next_path(token: str, following: FollowUp) -> str:
+    """The path at which the patient answers what is asked next; the same for the same answered link."""
+    made = follow_links.next_token(token)
+    FollowUpLink.objects.get_or_create(token_hash=follow_links.hash_of(made), defaults={"follow_up": following})
+    return f"/check-in/{made}/"
+
+
 def revoke_links(follow_up: FollowUp, now: datetime) -> int:
     """Close every link to a questionnaire; how many were open. A message sent later brings a new one."""
     return FollowUpLink.objects.filter(follow_up=follow_up, revoked_at=None).update(revoked_at=now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
@@ -91,8 +90,8 @@ def _receive(request: HttpRequest, token: str) -> HttpResponse:
     # By the rules of the house: whatever an organization makes of them, whom to call in need is said.
     raised = red_flags.raised(alerts.answered(follow_up), list(red_flags.rules().values()))
     following = follow_ups.ask_next(follow_up, clock.now())
-    more = follow_ups.new_link(following) if following and following.answered_at is None else ""
-    return asked_page(follow_up, request, "thanks", said={rule.page for rule in raised}, more=urlsplit(more).path)
+    more = follow_ups.next_path(token, following) if following and following.answered_at is None else ""
+    return asked_page(follow_up, request, "thanks", said={rule.page for rule in raised}, more=more)
 
 
 def _ask(

@@ -171,11 +171,11 @@ def test_reading_answers_and_messages_leaves_an_entry(clinic: Clinic, api: Api) 
     nurse = clinic.users["nurse"]
     client = api(nurse)
     for path in ("follow-ups/", f"follow-ups/{asked.id}/", trend_of(clinic), "notifications/?kind=follow", "alerts/"):
-        AuditEntry.objects.filter(action="read").count()
         before = AuditEntry.objects.filter(action="read", actor=nurse.id, patient_id=clinic.patient.id).count()
         assert client.get(f"{BASE}/{path}").status_code == 200
         after = AuditEntry.objects.filter(action="read", actor=nurse.id, patient_id=clinic.patient.id).count()
-        assert after == before + 1, path
+        # Who thinks of death is asked the next questionnaire at once, which stands in the list beside the first.
+        assert after == before + (2 if path == "follow-ups/" else 1), path
 
 
 def test_the_trend_is_the_answers_in_order(clinic: Clinic, api: Api) -> None:

@@ -214,8 +214,9 @@ def test_no_body_whatever_breaks_the_page(clinic: Clinic, client: Client, body: 
 
 def test_the_same_answers_again_are_thanked_again_and_others_are_not_taken(clinic: Clinic, client: Client) -> None:
     follow_up = make_follow_up(clinic)
-    first = client.post(path(follow_up), form(phq9_9="1"))
-    again = client.post(path(follow_up), form(phq9_9="1"))
+    link = path(follow_up)
+    first = client.post(link, form(phq9_9="1"))
+    again = client.post(link, form(phq9_9="1"))
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.content == first.content
     for other in (form(phq9_9="0"), {}, form(phq9_9="x")):
