@@ -56,6 +56,8 @@ UPDATE notifications_message m
 """
 # A carrier that is not on this machine is at least so far away.
 FAR_SECONDS = 0.02
+# Sessions that one chair takes from now until the last of which a reminder is due already.
+CLINIC_TAKES = 10_000
 
 
 def main(servers: Servers, quick: bool) -> None:
@@ -180,7 +182,9 @@ def _worker(folder: Path, gateway: Gateway, heap: int) -> None:
             empty.apply_async((number,))
         await_true(lambda: not _queued(), machinery.log, 600)
         empties = tasks / (time.perf_counter() - begin)
-        book_due(make_clinic(), heap)
+        # As many as one chair takes before its reminders are due, at each of so many clinics.
+        for begin in range(0, heap, CLINIC_TAKES):
+            book_due(make_clinic(), min(CLINIC_TAKES, heap - begin))
         while reconcile.reconcile(clock.now()):
             pass
         before = len(gateway.accepted)
