@@ -20,6 +20,7 @@ from accounts.audit import record_reads
 from accounts.refusals import Forbidden, Refusal
 from accounts.rights import holds, may
 from scheduler.gates import measures
+from scheduler.models import Moment
 from scheduler.walltime import local_date
 from sessions import adverse_events, discharge, gates, infusion, lifecycle, observation
 from sessions.api import day_serializers as shapes
@@ -29,11 +30,12 @@ from sessions.facts import zone_of
 from sessions.models import Session
 from web import wording
 from web.pages import page, page_for
+from web.record_forms import faults_in
 from web.visits import visit_seen_by
 from web.words import refusal_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from django.http import HttpRequest, HttpResponse, QueryDict
     from rest_framework.serializers import BaseSerializer
@@ -192,20 +194,15 @@ def _today_at(text: str, visit: Session) -> str:
     return datetime.combine(local_date(clock.now(), zone), clocked, zone).isoformat()
 
 
-def _faults(detail: Any, name: str = "") -> Any:
+def _faults(detail: Any) -> Iterator[str]:
     """Sentences that name the field and the rule."""
-    if isinstance(detail, dict):
-        for key, inner in detail.items():
-            yield from _faults(inner, str(key))
-    elif isinstance(detail, list):
-        for inner in detail:
-            yield from _faults(inner, name)
-    else:
+    for path, told in faults_in(detail):
+        name = path.rpartition(".")[2]
         known = _(MEASURES[name]) if name in MEASURES else name.replace("_", " ").capitalize()
-        yield f"{known}: {detail}" if name else str(detail)
+        yield f"{known}: {told}" if name else told
 
 
-def _reasons(refusal: Refusal) -> Any:
+def _reasons(refusal: Refusal) -> Iterator[str]:
     """What a refusal says, and each thing that is missing."""
     yield refusal_words(refusal)
     for name in [*refusal.extra.get("missing", ()), *refusal.extra.get("warnings", ())]:
@@ -235,6 +232,7 @@ def _shown(
         due_words=_("Next at %s") % _clock(due.at, visit) if due else "",
         can={each.replace("-", "_") for each in lifecycle.allowed(visit, now) if may(user, f"sessions.{each}")},
         gates=stand,
+        waits=any(each["open"] and Moment.START in each["gate"].at for each in stand),
         passes=any(each["open"] and each["passes"] for each in stand),
         measures=[
             (name, words, unit, typed.get(name, "") if verb == "vitals" else "") for name, words, unit in _asked()
