@@ -8,7 +8,8 @@ The names F1 to F37 are those of the table of faults that this service is held a
   told within two minutes: `test_metrics.py: test_the_age_of_the_clock_...`; booked all the same:
   `test_plan_and_book.py: test_without_valkey_...`
 - F7 many clocks, F8 senders called many times: `test_f7_f8_...`, `test_worker.py: test_ticks_and_senders_...`
-- F9 asleep past its lease: `test_f9_...`, `test_delivery.py: test_a_lease_that_ran_out_...`, `test_a_late_word_...`
+- F9 asleep past its lease: both `test_f9_...`, `test_delivery.py: test_a_lease_that_ran_out_...`,
+  `test_a_late_word_...`
 - F10 accepted, then no word: `test_f10_...`; F11 told to wait: `test_f11_...`; F12 poison: `test_f12_...`,
   `test_delivery.py: test_a_poisoned_row_...`, `test_a_text_that_cannot_be_written_...`
 - F13 hours of standstill: `test_f13_...`; F14 cancelled beside the hand-over: `test_f14_...`,
@@ -174,6 +175,28 @@ def test_f9_a_worker_that_slept_past_its_lease_says_nothing_twice(clinic: Clinic
     assert statuses() == {"sent": 1}
     assert len(texts.accepted) == 1
     assert Message.objects.get().attempts == 2
+
+
+def test_f9_a_worker_stopped_past_its_lease_is_relieved_and_does_no_harm_when_it_wakes(
+    clinic: Clinic, machinery: Machinery, texts: Gateway
+) -> None:
+    count = 120
+    book_due(clinic, count)
+    texts.pause = 0.05
+    machinery.start("worker", "beat")
+    texts.wait_for(10)
+    machinery.kill("worker", signal.SIGSTOP)
+    held = set(Message.objects.filter(status="sending").values_list("id", flat=True))
+    assert held, "it was stopped in the middle of its work"
+    machinery.start("worker-2")
+    await_true(lambda: all_done(count), lambda: f"{statuses()}\n{machinery.log()}")
+    assert Message.objects.filter(id__in=held, attempts__gt=1).exists(), "others took over what it held"
+    machinery.kill("worker", signal.SIGCONT)
+    machinery.parts["worker"].send_signal(signal.SIGTERM)
+    assert machinery.parts["worker"].wait(60) == 0, machinery.log()
+    assert statuses() == {"sent": count}
+    assert texts.accepted.keys() == {str(key) for key in Message.objects.values_list("id", flat=True)}
+    assert texts.calls.total() - count <= WINDOW * 2, "what comes twice was under way at the stop"
 
 
 def test_what_changes_after_a_batch_was_read_is_seen_by_the_mark_of_its_window(
