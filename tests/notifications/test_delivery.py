@@ -11,10 +11,10 @@ from contextlib import closing
 from datetime import timedelta
 from threading import Barrier, Event, Thread
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.template import TemplateDoesNotExist
 
@@ -62,6 +62,17 @@ def due(clinic: Clinic, **patient: Any) -> Session:
 
 def only() -> Message:
     return Message.objects.get()
+
+
+def test_the_database_takes_a_message_only_once_but_again_by_hand(clinic: Clinic) -> None:
+    due(clinic)
+    row = only()
+    first, row.id = row.id, uuid4()
+    with pytest.raises(IntegrityError, match="message_once"), transaction.atomic():
+        Message.objects.bulk_create([row])
+    row.resend_of_id = first
+    Message.objects.bulk_create([row])
+    assert Message.objects.count() == 2
 
 
 def test_a_due_mail_is_sent_once(clinic: Clinic, mail: Catcher) -> None:
