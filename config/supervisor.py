@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import http.client
 import ipaddress
+import json
 import os
 import secrets
 import signal
@@ -217,10 +218,11 @@ class Supervisor:
         self.begin(part("The clock", "clock", clock, 5, signal.SIGTERM))
 
     def wait_for_service(self, environment: dict[str, str]) -> None:
-        """Until web server and worker answer, however long the parts need; says so where that is long."""
+        """Until web server, worker and beat answer, however long the parts need; says so where that is long."""
         missing: dict[str, Callable[[], bool]] = {
-            "web server": lambda: self.web_answers(environment),
+            "web server": lambda: self.asked("live", environment)[0] < 500,
             "worker": self.worker_is_ready,
+            "beat": lambda: self.beat_is_seen(environment),
         }
         patience = time.monotonic() + READY_SECONDS
         while missing := {name: answers for name, answers in missing.items() if not answers()}:
@@ -239,15 +241,28 @@ class Supervisor:
             log.seek(self.worker_log_start if self.worker_log_start <= size else 0)
             return b" ready." in log.read()
 
-    def web_answers(self, environment: dict[str, str]) -> bool:
-        """Whether the web server handles requests; a refusal of ours (an unknown host, say) is an answer too."""
-        assert self.listener is not None
-        connection = http.client.HTTPConnection(reachable(self.listener)[0], self.options.port, timeout=1)
+    def beat_is_seen(self, environment: dict[str, str]) -> bool:
+        """Whether a tick of beat has gone the whole way, by the probe. What else the probe finds is not waited for."""
+        status, said = self.asked("ready", environment)
         try:
-            connection.request("GET", "/healthz/live", headers={"Host": urlsplit(environment["PUBLIC_URL"]).netloc})
-            return connection.getresponse().status < 500
+            return bool(json.loads(said)["checks"]["beat"] == "ok")
+        except (ValueError, KeyError, TypeError):
+            return status < 500
+
+    def asked(self, probe: str, environment: dict[str, str]) -> tuple[int, bytes]:
+        """The web server's answer to a probe, (503, b"") while there is none.
+
+        A refusal of ours (an unknown host, say) is an answer too.
+        """
+        assert self.listener is not None
+        connection = http.client.HTTPConnection(reachable(self.listener)[0], self.options.port, timeout=5)
+        try:
+            host = urlsplit(environment["PUBLIC_URL"]).netloc
+            connection.request("GET", f"/healthz/{probe}", headers={"Host": host})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
-            return False
+            return 503, b""
         finally:
             connection.close()
 

@@ -71,6 +71,7 @@ class Service:
     def wait_until_ready(self) -> Service:
         eventually(lambda: "Ready after" in self.output or self.process.poll() is not None)
         assert "Ready after" in self.output, self.output
+        self.was_ready = self.answers("ready")
         return self
 
     def parts(self) -> dict[str, psutil.Process]:
@@ -96,9 +97,9 @@ class Service:
     def family(self) -> list[psutil.Process]:
         return list(psutil.Process(self.process.pid).children(recursive=True))
 
-    def answers(self) -> bool:
+    def answers(self, probe: str = "live") -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz/live", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz/{probe}", timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -131,6 +132,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running = Service(tmp_path_factory.mktemp("run") / "data").wait_until_ready()
     yield running
     running.stop()
+
+
+def test_what_says_ready_is_ready_in_every_part(service: Service) -> None:
+    assert service.was_ready
 
 
 def test_it_says_where_it_is_and_keeps_its_folder_private(service: Service) -> None:
