@@ -2,7 +2,7 @@
 
 One of them leads; the others name it in `told_with` and are not claimed. From there on they share its fate: the
 database brings them to whatever becomes of the one that leads, and sets them free where that one is skipped
-(`migrations/0010_together.py`). So no path of delivery has to know of them, and none can lose or double them. Who
+(`migrations/0003_together.py`). So no path of delivery has to know of them, and none can lose or double them. Who
 stands together is decided while nobody holds any of them; each that changes is parted from the rest first.
 """
 

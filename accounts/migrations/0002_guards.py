@@ -1,4 +1,4 @@
-"""What the database itself keeps: the audit trail, and versions that move with every change."""
+"""What the database itself keeps: the audit trail, versions that move with every change, what is known of addresses."""
 
 from __future__ import annotations
 
@@ -70,6 +70,57 @@ END $$;
 CREATE TRIGGER bump_version BEFORE UPDATE ON accounts_patient FOR EACH ROW EXECUTE FUNCTION accounts_bump_version();
 """
 
+# Before every other trigger of the row, by its name, so that the version moves with what changes here.
+KNOWN = """
+CREATE FUNCTION accounts_known_addresses() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT coalesce(array_agg(channel ORDER BY channel) FILTER (WHERE stopped_at IS NOT NULL), '{}'),
+           coalesce(array_agg(channel ORDER BY channel) FILTER (WHERE dead_at IS NOT NULL), '{}')
+      INTO NEW.stopped_channels, NEW.dead_channels
+      FROM accounts_contact
+     WHERE address <> '' AND (channel, address) IN (('email', NEW.email), ('sms', NEW.phone));
+    RETURN NEW;
+END $$;
+CREATE TRIGGER a_known_addresses BEFORE INSERT OR UPDATE ON accounts_patient
+    FOR EACH ROW EXECUTE FUNCTION accounts_known_addresses();
+CREATE FUNCTION accounts_tell_patients() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE accounts_patient SET stopped_channels = stopped_channels
+     WHERE (NEW.channel = 'email' AND email = NEW.address AND email <> '')
+        OR (NEW.channel = 'sms' AND phone = NEW.address AND phone <> '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tell_patients AFTER INSERT OR UPDATE ON accounts_contact
+    FOR EACH ROW EXECUTE FUNCTION accounts_tell_patients();
+"""
+NOT_KNOWN = """
+DROP TRIGGER tell_patients ON accounts_contact;
+DROP FUNCTION accounts_tell_patients;
+DROP TRIGGER a_known_addresses ON accounts_patient;
+DROP FUNCTION accounts_known_addresses;
+"""
+
+# Nothing, or a whole number within bounds for each of the five.
+WEIGHTS = """
+-- The bounds are those of scheduler/plans.py: with them every score fits 64 bits.
+CREATE FUNCTION accounts_are_weights(weights jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_typeof(weights) = 'object' AND (
+        SELECT count(*) = 5 AND bool_and(
+            key IN ('deviation', 'same_time', 'first_day', 'level', 'fragments')
+            AND CASE WHEN jsonb_typeof(value) = 'number'
+                THEN value::numeric BETWEEN 0 AND CASE key WHEN 'deviation' THEN 1e14 ELSE 1e9 END
+                    AND value::numeric % 1 = 0
+                ELSE false END)
+        FROM jsonb_each(CASE WHEN jsonb_typeof(weights) = 'object' THEN weights ELSE '{}' END))
+$$;
+ALTER TABLE accounts_site ADD CONSTRAINT site_plan_weights
+    CHECK (plan_weights = '{}' OR accounts_are_weights(plan_weights));
+"""
+NO_WEIGHTS = """
+ALTER TABLE accounts_site DROP CONSTRAINT site_plan_weights;
+DROP FUNCTION accounts_are_weights(jsonb);
+"""
+
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("accounts", "0001_initial")]
@@ -80,6 +131,15 @@ class Migration(migrations.Migration):
         migrations.RunSQL(BUMP, "DROP TRIGGER bump_version ON accounts_patient; DROP FUNCTION accounts_bump_version"),
         migrations.RunSQL(FIXED, "DROP FUNCTION accounts_fixed, accounts_not_emptied"),
         append_only("accounts_auditentry"),
-        audited("accounts_organization", "accounts_site", "accounts_user", "accounts_user_sites", "accounts_patient"),
+        audited(
+            "accounts_organization",
+            "accounts_site",
+            "accounts_user",
+            "accounts_user_sites",
+            "accounts_patient",
+            "accounts_contact",
+        ),
         fixed("accounts_site", "site_fixed", "organization_id"),
+        migrations.RunSQL(KNOWN, NOT_KNOWN),
+        migrations.RunSQL(WEIGHTS, NO_WEIGHTS),
     ]

@@ -1,4 +1,4 @@
-"""Changes of supply and protocols are in the audit trail."""
+"""Changes of supply, protocols and gates are in the audit trail."""
 
 from __future__ import annotations
 
@@ -21,5 +21,6 @@ class Migration(migrations.Migration):
             "scheduler_availabilityrule",
             "scheduler_timeoff",
             "scheduler_protocol",
+            "scheduler_gatedefinition",
         )
     ]

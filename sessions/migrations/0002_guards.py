@@ -8,28 +8,46 @@ from django.db import migrations
 
 from accounts.audit import append_only, audited, fixed
 
+# The days that a session touches, as it was and as it is: whatever was known of them no longer holds.
+TOUCH = """
+CREATE FUNCTION sessions_days_move(site uuid, spans tstzrange[]) RETURNS void LANGUAGE sql
+SET plan_cache_mode = force_generic_plan AS $$
+    INSERT INTO infusion_sessions_siteday (site_id, date, version, booked)
+        SELECT site, day, 1, nextval('scheduler_versions') FROM (
+            SELECT DISTINCT each::date AS day FROM accounts_site a, unnest(spans) span, generate_series(
+                (lower(span) AT TIME ZONE a.time_zone)::date, (upper(span) AT TIME ZONE a.time_zone)::date,
+                interval '1 day') each
+            WHERE a.id = site ORDER BY 1
+        ) days
+        ON CONFLICT (site_id, date) DO UPDATE
+            SET version = infusion_sessions_siteday.version + 1, booked = nextval('scheduler_versions')
+$$;
+CREATE FUNCTION sessions_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sessions_days_move(OLD.site_id, ARRAY[tstzrange(OLD.start, OLD.turnover_end, '[]')]);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER removed AFTER DELETE ON infusion_sessions_session
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sessions_removed();
+"""
+
 # Deferred to commit, like the exclusion constraints: sessions may swap within one transaction.
 # Every change touches the row of its site's day first. Two that meet there go one after the other: at READ COMMITTED the
 # second then sees the first, at REPEATABLE READ it fails. So the peak below is always taken over all that counts.
 GUARD = """
 -- A plan made anew for each row would cost more than the row, and would pick an index by yesterday's figures.
-CREATE FUNCTION sessions_guard() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+CREATE FUNCTION sessions_guard() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     s infusion_sessions_session%ROWTYPE;
-    zone text;
+    fits record;
     who record;
     peak record;
 BEGIN
     SELECT * INTO s FROM infusion_sessions_session WHERE id = NEW.id;
     IF NOT FOUND THEN RETURN NULL; END IF;
-    SELECT time_zone INTO zone FROM accounts_site WHERE id = s.site_id;
-    INSERT INTO infusion_sessions_siteday (site_id, date, version)
-        SELECT s.site_id, day, 1 FROM (
-            SELECT generate_series((s.start AT TIME ZONE zone)::date, (s.turnover_end AT TIME ZONE zone)::date,
-                                   interval '1 day')::date AS day
-            UNION SELECT (OLD.start AT TIME ZONE zone)::date WHERE TG_OP = 'UPDATE'
-        ) days ORDER BY day
-        ON CONFLICT (site_id, date) DO UPDATE SET version = infusion_sessions_siteday.version + 1;
+    PERFORM sessions_days_move(s.site_id, ARRAY[tstzrange(s.start, s.turnover_end, '[]')]
+        || CASE WHEN TG_OP = 'UPDATE' THEN ARRAY[tstzrange(OLD.start, OLD.turnover_end, '[]')] END);
 
     IF TG_OP = 'UPDATE' AND (OLD.start, OLD.infuse_start, OLD."end", OLD.acuity, OLD.chair_id, OLD.nurse_id,
             OLD.prescriber_id, OLD.site_id, OLD.patient_id, OLD.series_id)
@@ -39,19 +57,23 @@ BEGIN
     END IF;
     IF s.status IN ('cancelled', 'no_show') THEN RETURN NULL; END IF;
 
-    IF NOT EXISTS (SELECT 1 FROM infusion_sessions_series r
-                   WHERE r.id = s.series_id AND r.patient_id = s.patient_id AND r.site_id = s.site_id) THEN
+    SELECT EXISTS (SELECT 1 FROM infusion_sessions_series r
+                   WHERE r.id = s.series_id AND r.patient_id = s.patient_id AND r.site_id = s.site_id) AS series,
+           EXISTS (SELECT 1 FROM scheduler_chair c WHERE c.id = s.chair_id AND c.site_id = s.site_id) AS chair
+      INTO fits;
+    IF NOT fits.series THEN
         RAISE EXCEPTION 'the series is another patient''s or another site''s'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'session_of_its_series';
     END IF;
-    IF NOT EXISTS (SELECT 1 FROM scheduler_chair c WHERE c.id = s.chair_id AND c.site_id = s.site_id) THEN
+    IF NOT fits.chair THEN
         RAISE EXCEPTION 'the chair is another site''s'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'session_chair_of_its_site';
     END IF;
 
     FOR who IN SELECT p.* FROM scheduler_provider p WHERE p.id IN (s.nurse_id, s.prescriber_id) ORDER BY p.id FOR SHARE
     LOOP
-        IF s.nurse_id = s.prescriber_id OR who.site_id <> s.site_id OR who.role <> (CASE WHEN who.id = s.nurse_id THEN 'nurse' ELSE 'prescriber' END) THEN
+        IF s.nurse_id = s.prescriber_id OR who.site_id <> s.site_id
+            OR who.role <> (CASE WHEN who.id = s.nurse_id THEN 'nurse' ELSE 'prescriber' END) THEN
             RAISE EXCEPTION 'the provider has another role or site'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'session_provider_fits';
         END IF;
@@ -67,17 +89,20 @@ CREATE CONSTRAINT TRIGGER guard AFTER INSERT OR UPDATE ON infusion_sessions_sess
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sessions_guard();
 """
 
-# A peak is always reached at some session's start, so only the starts need to be looked at.
+# A peak is always reached at some session's start, so only the starts need to be looked at. No session takes more than a
+# day (`session_within_a_day`), so whom somebody has is found by starts (ADR 18). Of the two parts, the one of another
+# role is never looked at.
 PEAK = """
 CREATE FUNCTION sessions_peak(provider uuid, role text, since timestamptz, until timestamptz)
 RETURNS TABLE (sessions bigint, acuity bigint) LANGUAGE sql STABLE AS $$
     WITH near AS (
-        SELECT id, CASE WHEN role = 'nurse' THEN start ELSE infuse_start END AS begins, "end" AS ends, s.acuity
-        FROM infusion_sessions_session s
-        WHERE status NOT IN ('cancelled', 'no_show')
-          AND ((role = 'nurse' AND nurse_id = provider AND tstzrange(start, "end", '[)') && tstzrange(since, until, '[)'))
-            OR (role = 'prescriber' AND prescriber_id = provider
-                AND tstzrange(infuse_start, "end", '[)') && tstzrange(since, until, '[)')))
+        SELECT id, start AS begins, "end" AS ends, s.acuity FROM infusion_sessions_session s
+        WHERE role = 'nurse' AND nurse_id = provider AND start < until AND start > since - interval '24 hours'
+          AND "end" > since AND status NOT IN ('cancelled', 'no_show')
+        UNION ALL
+        SELECT id, infuse_start, "end", s.acuity FROM infusion_sessions_session s
+        WHERE role = 'prescriber' AND prescriber_id = provider AND start < until AND start > since - interval '24 hours'
+          AND infuse_start < until AND "end" > since AND status NOT IN ('cancelled', 'no_show')
     )
     SELECT coalesce(max(n), 0), coalesce(max(points), 0) FROM (
         SELECT count(*) AS n, sum(b.acuity) AS points
@@ -182,20 +207,16 @@ CREATE TRIGGER bump_version BEFORE UPDATE ON infusion_sessions_series
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [
-        ("infusion_sessions", "0001_initial"),
-        ("accounts", "0002_guards"),
-        ("scheduler", "0002_guards"),
-    ]
+    dependencies: ClassVar = [("infusion_sessions", "0001_initial"), ("scheduler", "0003_supply_versions")]
     operations: ClassVar = [
         migrations.RunSQL(
-            PEAK + GUARD + LIMITS + STATES + WALL + VERSIONS,
-            "DROP TRIGGER guard ON infusion_sessions_session; DROP TRIGGER limits ON scheduler_provider;"
+            TOUCH + PEAK + GUARD + LIMITS + STATES + WALL + VERSIONS,
+            "DROP TRIGGER guard ON infusion_sessions_session; DROP TRIGGER removed ON infusion_sessions_session; DROP TRIGGER limits ON scheduler_provider;"
             "DROP TRIGGER role ON scheduler_provider;"
             "DROP TRIGGER move ON infusion_sessions_session; DROP TRIGGER bump_version ON infusion_sessions_session;"
             "DROP TRIGGER bump_version ON infusion_sessions_series; DROP TRIGGER wall ON infusion_sessions_series;"
             "DROP FUNCTION sessions_guard, sessions_provider_limits, sessions_move, sessions_bump_series, sessions_peak, sessions_wall,"
-            " sessions_provider_role, sessions_at_read_committed",
+            " sessions_provider_role, sessions_at_read_committed, sessions_removed, sessions_days_move",
         ),
         append_only("infusion_sessions_sessionevent"),
         # What the guard looked up for a session must stay as it was.

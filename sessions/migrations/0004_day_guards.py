@@ -93,7 +93,7 @@ SUPPLY_MOVES = "".join(
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("infusion_sessions", "0005_day"), ("scheduler", "0003_day")]
+    dependencies: ClassVar = [("infusion_sessions", "0003_change_guards")]
     operations: ClassVar = [
         migrations.RunSQL(
             HOLD,

@@ -1,11 +1,10 @@
-"""All that a booking locks in one question; and indexes that others already cover are gone, for each costs every booking."""
+"""All that a booking locks, in one question."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-import django.db.models.deletion
-from django.db import migrations, models
+from django.db import migrations
 
 # The order of sessions/door.py. Each statement sees what was committed while the one before it waited.
 LOCK = """
@@ -29,30 +28,6 @@ END $$;
 """
 
 
-def of(to: str, name: str, model: str = "session") -> migrations.AlterField:
-    """The step that leaves the index of a foreign key away."""
-    return migrations.AlterField(
-        model_name=model,
-        name=name,
-        field=models.ForeignKey(
-            db_index=False,
-            on_delete=django.db.models.deletion.PROTECT,
-            related_name={"nurse": "nursed_sessions", "prescriber": "prescribed_sessions", "session": "events"}.get(
-                name, "sessions"
-            ),
-            to=to,
-        ),
-    )
-
-
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("infusion_sessions", "0008_pools")]
-    operations: ClassVar = [
-        migrations.RunSQL(LOCK, "DROP FUNCTION sessions_lock, sessions_lock_days"),
-        of("infusion_sessions.series", "series"),
-        of("accounts.patient", "patient"),
-        of("accounts.site", "site"),
-        of("scheduler.provider", "nurse"),
-        of("scheduler.provider", "prescriber"),
-        of("infusion_sessions.session", "session", "sessionevent"),
-    ]
+    dependencies: ClassVar = [("infusion_sessions", "0004_day_guards")]
+    operations: ClassVar = [migrations.RunSQL(LOCK, "DROP FUNCTION sessions_lock, sessions_lock_days")]

@@ -1,4 +1,4 @@
-"""A second factor of signing in, and which organizations demand it of their staff.
+"""What the database keeps of the second factor.
 
 A trail of its own: secrets and the hashes of codes stay out of it. Where a demand begins, or somebody becomes
 staff of an organization, tokens that were given without a second factor end.
@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import django.contrib.postgres.fields
-import django.db.models.deletion
-from django.conf import settings
-from django.db import migrations, models
-
-import accounts.clock
-import accounts.ids
-import accounts.models
+from django.db import migrations
 
 TRAIL = """
 CREATE FUNCTION accounts_audit_factor() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -69,38 +62,5 @@ DROP FUNCTION accounts_end_tokens;
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("accounts", "0006_plan_weights"), ("knox", "0009_extend_authtoken_field")]
-    operations: ClassVar = [
-        migrations.AddField(
-            model_name="organization",
-            name="demands_second_factor",
-            field=models.BooleanField(db_default=False, default=accounts.models.demanded_by_default),
-        ),
-        migrations.CreateModel(
-            name="SecondFactor",
-            fields=[
-                ("id", models.UUIDField(default=accounts.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ("secret", models.TextField()),
-                ("last_step", models.BigIntegerField(default=0)),
-                (
-                    "recovery_hashes",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=64), default=list, size=None
-                    ),
-                ),
-                ("failures", models.PositiveSmallIntegerField(default=0)),
-                ("failed_at", models.DateTimeField(null=True)),
-                ("set_up_at", models.DateTimeField(default=accounts.clock.now)),
-                (
-                    "user",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="second_factor",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-        ),
-        migrations.RunSQL(TRAIL, NO_TRAIL),
-        migrations.RunSQL(TOKENS_END, TOKENS_STAY),
-    ]
+    dependencies: ClassVar = [("accounts", "0002_guards"), ("knox", "0009_extend_authtoken_field")]
+    operations: ClassVar = [migrations.RunSQL(TRAIL, NO_TRAIL), migrations.RunSQL(TOKENS_END, TOKENS_STAY)]

@@ -70,7 +70,7 @@ UNDO = "".join(
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("infusion_sessions", "0003_change")]
+    dependencies: ClassVar = [("infusion_sessions", "0002_guards")]
     operations: ClassVar = [
         migrations.RunSQL(
             STATES + WALL + VERSIONS,

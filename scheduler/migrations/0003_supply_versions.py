@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import django.db.models.deletion
-from django.db import migrations, models
+from django.db import migrations
 
 # The column of each table that leads to its site.
 TABLES = {
@@ -52,23 +51,5 @@ UNDO = (
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("scheduler", "0004_day_guards"), ("accounts", "0002_guards")]
-    operations: ClassVar = [
-        migrations.CreateModel(
-            name="SupplyVersion",
-            fields=[
-                (
-                    "site",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
-                        related_name="supply_version",
-                        serialize=False,
-                        to="accounts.site",
-                    ),
-                ),
-                ("version", models.BigIntegerField()),
-            ],
-        ),
-        migrations.RunSQL(MOVES, UNDO),
-    ]
+    dependencies: ClassVar = [("scheduler", "0002_guards")]
+    operations: ClassVar = [migrations.RunSQL(MOVES, UNDO)]

@@ -55,5 +55,5 @@ DROP FUNCTION notifications_count_along, notifications_share_fate;
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("notifications", "0009_care")]
+    dependencies: ClassVar = [("notifications", "0002_guards")]
     operations: ClassVar = [migrations.RunSQL(TOGETHER, UNDO)]
