@@ -1,8 +1,8 @@
 """Several messages that are due to one patient at once become one that says all of it.
 
 One of them leads; the others name it in `told_with` and are not claimed. From there on they share its fate: the
-database brings them to whatever becomes of the one that leads, and sets them free where that one is skipped
-(`migrations/0003_together.py`). So no path of delivery has to know of them, and none can lose or double them. Who
+database brings them to whatever becomes of the one that leads; where that one is skipped, the first of them leads the
+rest (`migrations/0003_together.py`). So no path of delivery has to know of them, and none can lose or double them. Who
 stands together is decided while nobody holds any of them; each that changes is parted from the rest first.
 """
 

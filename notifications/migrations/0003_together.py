@@ -23,10 +23,15 @@ CREATE TRIGGER counted_along_from_the_first AFTER INSERT ON notifications_messag
 
 -- A claim alone tells nothing yet: the mark of the hand-over does.
 CREATE FUNCTION notifications_share_fate() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    heir uuid;
 BEGIN
     IF NEW.status = 'skipped' THEN
+        -- What need not be said itself no longer leads; the rest is still said together.
+        SELECT id INTO heir FROM notifications_message
+         WHERE told_with_id = NEW.id AND status IN ('due', 'sending') ORDER BY not_after, id LIMIT 1;
         UPDATE notifications_message
-           SET told_with_id = NULL, status = 'due', handed_over_at = NULL, try_at = greatest(due_at, now())
+           SET told_with_id = nullif(heir, id), status = 'due', handed_over_at = NULL, try_at = greatest(due_at, now())
          WHERE told_with_id = NEW.id AND status IN ('due', 'sending');
     ELSIF NEW.status = 'due' THEN
         UPDATE notifications_message SET status = 'due', handed_over_at = NULL

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from accounts import clock
 from notifications import delivery, gsm, marking, reconcile, resending, telling, texts, together
 from notifications.follow_ups import answer_follow_up, new_link
-from notifications.models import FollowUp, Message, Reconciled
+from notifications.instruments import INSTRUMENTS
+from notifications.models import Message, Reconciled
 from notifications.together import Free, groups
 from tests.catcher import ACCEPTED
 from tests.factories import make_patient, noon
@@ -80,15 +81,21 @@ def test_the_receipts_of_a_course_are_one_mail_that_names_each_visit(clinic: Cli
     assert statuses() == {"sent": 3}
 
 
-def test_questions_that_are_asked_at_once_are_one_mail_with_a_link_each(clinic: Clinic, mail: Catcher) -> None:
+@pytest.mark.parametrize("leads", [True, False])
+def test_questions_that_are_asked_at_once_are_one_mail_with_a_link_each(
+    clinic: Clinic, mail: Catcher, leads: bool
+) -> None:
     now = clock.now()
     asked = [{"instrument": code, "hours_after": 0} for code in ("PHQ-9", "GAD-7", "NRS")]
     session = book(clinic, now - 3 * HOUR, now - 9 * HOUR, protocol_with(clinic, [], asked))
     discharge(session, now - HOUR / 2)
     reconcile.reconcile(now)
-    answered = FollowUp.objects.get(instrument="NRS")
-    answer_follow_up(new_link(answered).rstrip("/").rpartition("/")[2], {"nrs_pain": 1}, now)
-    assert delivery.send_batch() == 1
+    answered = Message.objects.filter(told_with__isnull=leads)[0].follow_up
+    assert answered is not None
+    values = {item.id: item.options[0].value for item in INSTRUMENTS[answered.instrument].items}
+    answer_follow_up(new_link(answered).rstrip("/").rpartition("/")[2], values, now)
+    while delivery.send_batch():
+        pass
     (received,) = mail.mails
     assert received.text.count("/check-in/") == 2
     html = received.message.get_body(("html",))
@@ -128,16 +135,18 @@ def test_one_that_is_moved_or_cancelled_is_not_said_and_the_others_are(clinic: C
     assert statuses() == {"sent": 2, "skipped": 1}
 
 
-def test_where_the_one_that_leads_falls_away_the_others_are_free_and_said(clinic: Clinic, mail: Catcher) -> None:
+def test_where_the_one_that_leads_falls_away_the_others_are_said_together(clinic: Clinic, mail: Catcher) -> None:
     lead = booked(clinic)[0]
     change(lead, status="cancelled")
     delivery.send_batch()
     assert mail.mails == []
     assert statuses() == {"skipped": 1, "due": 2}
-    assert not Message.objects.exclude(told_with=None).exists()
+    heir, other = Message.objects.filter(status="due").order_by("-tells")
+    assert (heir.tells, heir.told_with, other.told_with) == (1, None, heir)
     reconcile.sweep(clock.now())
     while delivery.send_batch():
         pass
+    assert len(mail.mails) == 1
     assert statuses() == {"skipped": 1, "sent": 2}
 
 
