@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCH = Path(__file__).resolve().parent.parent / "bin" / "bench"
-NAMES = ["api", "board", "booking", "levelling", "messages", "pages", "planner", "replan", "waitlist"]
+NAMES = ["api", "board", "booking", "levelling", "messages", "pages", "planner", "replan", "start", "waitlist"]
 SPREAD = r"[\d,.]+ \([\d,.]+ to [\d,.]+\)"
 RATIO = re.compile(rf"^  limit  {SPREAD}\n  ours   {SPREAD}\n  ratio  {SPREAD}   target: .+$", re.MULTILINE)
 
@@ -106,6 +106,12 @@ def replan(quick: dict[str, str]) -> None:
     assert told.count("  draft     ") == told.count("  rebooking ") == 3
 
 
+def start(quick: dict[str, str]) -> None:
+    told = quick["start"]
+    assert headings(told) == ["second start to ready"]
+    assert re.search(rf"^  held   {SPREAD}$", told, re.MULTILINE)
+
+
 def waitlist(quick: dict[str, str]) -> None:
     """What became of freed places, offers and wishes, and nothing that must never happen."""
     told = quick["waitlist"]
@@ -130,5 +136,5 @@ def pages(quick: dict[str, str]) -> None:
 def test_each_measures_beside_its_limit() -> None:
     """One test, since all of them run one after the other on the same servers."""
     told = quick()
-    for check in (api, board, booking, levelling, messages, pages, planner, replan, waitlist):
+    for check in (api, board, booking, levelling, messages, pages, planner, replan, start, waitlist):
         check(told)
