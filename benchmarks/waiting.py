@@ -26,7 +26,7 @@ from sessions.facts import zone_of
 from sessions.models import TO_COME, Offer, Session
 from sessions.planning import PlanRequest, propose
 from tests import factories
-from tests.month import FIRST_DAY
+from tests.lives import FIRST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from accounts.models import Patient
     from sessions.models import Series
-    from tests.month import FastClock
+    from tests.fast_clock import FastClock
 
 # Hospitals report that 8 to 11 % of offers are accepted. The rest is assumed: of others, half decline; of visits, so
 # many are cancelled, three days ahead on average; of people who are to wait long, so many wish to come sooner.

@@ -17,7 +17,7 @@ from benchmarks.common import percentile, say
 from benchmarks.waiting import ACCEPTED, CANCELLED, CHAIRS, MINUTE, WINDOW, Year
 from scheduler.walltime import DAY
 from sessions.models import EntryStatus, Offer, OfferStatus, WaitlistEntry
-from tests.month import fast_clock
+from tests.fast_clock import fast_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

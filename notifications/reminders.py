@@ -14,6 +14,8 @@ TO_COME = frozenset({"booked", "confirmed"})
 ENDED = frozenset({"completed", "stopped_early"})
 # By which a message is listed that cannot be said at all.
 FIRST_CHANNEL = "email"
+# What is asked once more is of the same kind with this behind it.
+AGAIN = "_again"
 # News is news for a day: after that the reminders say the same.
 NEWS = timedelta(hours=24)
 
@@ -280,7 +282,7 @@ def _asked(facts: SessionFacts, check_in: CheckIn, at: datetime, until: datetime
     found = [Due(kind, channel, facts.start, at, until, *values)]
     pause = timedelta(hours=facts.site.ask_again_hours)
     if again and pause and at + pause < until:
-        found.append(Due(f"{kind}_again", channel, facts.start, at + pause, until, *values))
+        found.append(Due(f"{kind}{AGAIN}", channel, facts.start, at + pause, until, *values))
     return found
 
 

@@ -1,222 +1,259 @@
-"""A month of a clinic under a fast clock: sessions are booked, moved and cancelled, and what was said is read by hand.
+"""A month of a clinic under a fast clock: visits are booked, moved, missed, lived through, and forms are answered.
 
-`read_by_hand` is the rules read once more, as a clerk would, and shares nothing with the service but what happened.
+What the service brought to a mail server and to a carrier is held against what a clerk reads by hand (`clerk.py`).
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import TYPE_CHECKING
-from unittest.mock import patch
-from zoneinfo import ZoneInfo
 
-from django.db import connection
+from django.test import override_settings
 
-from accounts import clock
+from accounts import contacts
 from accounts.models import Patient
-from notifications import delivery, reconcile
-from notifications.models import Message, MessagePlan
+from notifications import delivery, missing, reconcile
+from notifications.follow_ups import answer_follow_up, behind
+from notifications.instruments import INSTRUMENTS
+from notifications.models import Alert, Message, MessagePlan
 from scheduler.models import Chair, ChairKind, Provider, ProviderRole
-from sessions.models import Series, Session
+from sessions.models import Series, SeriesStatus, Session
+from tests import clerk
+from tests.clerk_words import plain, words
 from tests.factories import blocks
-from tests.notifications.visits import HOUR, change, move, protocol_with
+from tests.fast_clock import fast_clock
+from tests.lives import DAY, FIRST_DAY, Said
+from tests.notifications.visits import change, discharge, move, protocol_with
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from uuid import UUID
 
+    from scheduler.models import Protocol
     from tests.catcher import Catcher
     from tests.factories import Clinic
+    from tests.gateway import Gateway
+    from tests.lives import Event, Life, Person
 
-CHICAGO = ZoneInfo("America/Chicago")
-# The clocks go back on 7 November 2027.
-DAY_OF_CHANGE = datetime(2027, 11, 7, 6, tzinfo=UTC)
-FIRST_DAY, AFTER_ALL = datetime(2027, 10, 20, 14, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
-STEP = timedelta(minutes=5)
-REMINDERS = [{"hours_before": 72, "channels": ["email"]}, {"days_before": 1, "at": "10:00", "channels": ["email"]}]
-
-# When, what happened (`booked`, `moved`, `cancelled`), and the start from then on.
-Event = tuple[datetime, str, datetime]
-# What was said, of which start, when.
-Said = tuple[str, datetime, datetime]
-
-FAST = """
-CREATE SCHEMA IF NOT EXISTS fast;
-CREATE OR REPLACE FUNCTION fast.now() RETURNS timestamptz STABLE LANGUAGE sql
-    AS $$ SELECT current_setting('fast.now')::timestamptz $$;
-CREATE OR REPLACE FUNCTION fast.clock_timestamp() RETURNS timestamptz STABLE LANGUAGE sql
-    AS $$ SELECT current_setting('fast.now')::timestamptz $$;
-SET search_path = fast, public, pg_catalog
-"""
-
-
-def lived(chance: random.Random) -> list[Event]:
-    """What happens to one session, in order."""
-    # One in four on the very day of the change.
-    first = FIRST_DAY + chance.randrange(30 * 24 * 12) * STEP
-    if chance.random() < 0.25:
-        first = DAY_OF_CHANGE + chance.randrange(24 * 12) * STEP
-    at = first - chance.randrange(1, 12 * 24 * 20) * STEP
-    events, start = [(at, "booked", first)], first
-    for _ in range(chance.choice((0, 0, 0, 1, 1, 2, 4))):
-        at += chance.randrange(1, 12 * 24 * 3) * STEP
-        if at >= start:
-            break
-        start = chance.choice((first, first + chance.randrange(-200, 2000) * STEP))
-        if start > at and start != events[-1][2]:
-            events.append((at, "moved", start))
-        start = events[-1][2]
-    if chance.random() < 0.2 and (ends := at + chance.randrange(1, 800) * STEP) < start:
-        events.append((ends, "cancelled", start))
-    return events
+REMINDERS = [
+    {"hours_before": 72, "channels": ["email"]},
+    {"days_before": 1, "at": "10:00", "channels": ["email", "sms"]},
+    {"hours_before": 2, "channels": ["sms"]},
+]
+FOLLOW_UPS = [
+    {"instrument": "side-effects", "hours_after": 4},
+    {"instrument": "PHQ-2", "hours_after": 72},
+    {"instrument": "PEG", "hours_after": 720, "anchor": "series_end"},
+    {"instrument": "NRS", "hours_after": 24, "anchor": "before_session"},
+]
+LINK = re.compile(r"/check-in/([\w-]+)/")
+# As a clinic has them that has set nothing; tests of other things have neither.
+AS_SHIPPED = {
+    "QUIET_HOURS": ("20:00", "09:00"),
+    "TEXTS_AT_MOST": dict(zip(("day", "week"), clerk.CONSENTED, strict=True)),
+    "TEXTS_WITHOUT_CONSENT": dict(zip(("day", "week"), clerk.NOT_ASKED, strict=True)),
+    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+}
 
 
-def read_by_hand(events: Sequence[Event]) -> set[Said]:
-    """All that is to be said about one session, by the site's plan and REMINDERS."""
-    said: dict[tuple[str, datetime], datetime] = {}
-    told: datetime | None = None
-    moves = 0
-    for number, (since, what, start) in enumerate(events):
-        until = events[number + 1][0] if number + 1 < len(events) else AFTER_ALL
-        if what == "cancelled":
-            if told is not None and min(since + 24 * HOUR, told) > since:
-                said["cancellation", told] = since
-            break
-        moves += what == "moved"
-        eve = datetime.combine(start.astimezone(CHICAGO).date() - timedelta(days=1), time(10), CHICAGO).astimezone(UTC)
-        last = start - HOUR / 2
-        times = sorted([("reminder_72h", start - 72 * HOUR), ("reminder_1d_1000", eve)], key=lambda each: each[1])
-        calendar = [(at, name, end) for (name, at), end in zip(times, [times[1][1], last], strict=True)]
-        news = "receipt" if told in (None, start) else f"change_{moves}"
-        for at, name, end in sorted([(since, news, min(since + 24 * HOUR, start)), *calendar]):
-            when = max(at, since)
-            if when < end and when < until and (name, start) not in said:
-                said[name, start] = when
-                told = start
-    return {(name, start, when) for (name, start), when in said.items()}
+@dataclass
+class Came:
+    """What came to one patient: each message, those whose words were not as they should be, and tasks of no answer."""
+
+    said: list[Said] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    tasks: set[tuple[int, str]] = field(default_factory=set)
 
 
-class FastClock:
-    """What time it is, for this process and for its connection to the database."""
+def play(clinics: tuple[Clinic, Clinic], lives: Sequence[Life], catcher: Catcher, gateway: Gateway) -> list[Came]:
+    """Let all this happen, look at every instant at which something happens or falls due; what came to whom.
 
-    now = FIRST_DAY
-
-    def set(self, now: datetime) -> None:
-        """It is `now`."""
-        self.now = now
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('fast.now', %s, false)", [now.isoformat()])
-
-
-@contextmanager
-def fast_clock() -> Iterator[FastClock]:
-    """A clock that stands until it is set; until the end of the block, the database reads it too."""
-    fast = FastClock()
-    fast.set(FIRST_DAY)
-    with connection.cursor() as cursor:
-        cursor.execute(FAST)
-    try:
-        with patch.object(clock, "now", lambda: fast.now):
-            yield fast
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SET search_path TO DEFAULT; DROP SCHEMA fast CASCADE")
-
-
-def play(clinic: Clinic, months: Sequence[Sequence[Event]], catcher: Catcher) -> list[set[Said]]:
-    """Let all this happen, look at every instant at which something happens or falls due; what the mails were.
-
-    The messages come by way of the database, the service's own delivery and a mail server.
+    The messages come by way of the database, the service's own delivery, a mail server and a carrier's. The first of
+    the clinics says how to prepare, the second does not.
     """
-    MessagePlan.objects.filter(site=clinic.site).update(receipts=True, changes=True, cancellations=True)
-    diary = _Diary(clinic, len(months))
-    agenda = sorted((at, number, what, start) for number, events in enumerate(months) for at, what, start in events)
-    came: dict[str, datetime] = {}
-    with fast_clock() as fast:
-        while (now := _next(agenda)) is not None:
+    for clinic, hours in zip(clinics, (168, None), strict=True):
+        MessagePlan.objects.filter(site=clinic.site).update(
+            receipts=True, changes=True, cancellations=True, no_shows=True, preparation_hours=hours, ask_again_hours=4
+        )
+    where = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": catcher.port, "SMS_URL": gateway.url}
+    with override_settings(**AS_SHIPPED, **where), fast_clock() as fast:
+        diary = _Diary(clinics, [life.person for life in lives])
+        agenda = sorted((e.at, n, k, e) for n, life in enumerate(lives) for k, e in enumerate(life.events))
+        fast.set(agenda[0][0])
+        while (now := _next(agenda, fast.now)) is not None:
+            if fast.now.date() != now.date() or any(each[3].what == "answered" for each in agenda if each[0] == now):
+                fast.set(now)
+                missing.raise_tasks(now)
             fast.set(now)
             while agenda and agenda[0][0] <= now:
-                diary.enter(*agenda.pop(0))
+                _, number, _, event = agenda.pop(0)
+                diary.enter(number, event)
             while reconcile.reconcile(now):
                 pass
             delivery.expire()
             while delivery.send_batch():
                 pass
-            for mail in catcher.mails:
-                key = str(mail.message["Message-ID"])
-                assert key not in came, "a mail came twice"
-                came[key] = now
-            catcher.mails.clear()
-    return _told(came, [session.pk for session in diary.sessions])
+            diary.read(catcher, gateway, now)
+        for _ in range(9):
+            fast.set(fast.now + DAY)
+            missing.raise_tasks(fast.now)
+    return diary.came()
 
 
-def _next(agenda: list[tuple[datetime, int, str, datetime]]) -> datetime | None:
-    """When something happens or falls due next."""
-    due = Message.objects.filter(status="due").order_by("try_at").values_list("try_at", flat=True).first()
-    return min([*([agenda[0][0]] if agenda else []), *([due] if due else [])], default=None)
-
-
-def _told(came: dict[str, datetime], sessions: list[object]) -> list[set[Said]]:
-    numbers = {key: number for number, key in enumerate(sessions)}
-    found: list[set[Said]] = [set() for _ in sessions]
-    left = dict(came)
-    for row in Message.objects.order_by("told_with"):
-        name = f"<{row.told_with_id or row.id}@localhost.localdomain>"
-        left.pop(name, None)
-        at = came.get(name) if row.status == "sent" else None
-        assert at is not None or row.status == "skipped", (row, row.status, row.reason)
-        if at is not None:
-            found[numbers[row.session_id]].add((row.kind, row.speaks_of, at))
-    assert not left, "mails of nobody"
-    return found
+def _next(agenda: list[tuple[datetime, int, int, Event]], now: datetime) -> datetime | None:
+    """When something happens or falls due next; a day on at the latest."""
+    due = Message.objects.filter(status="due", told_with=None).order_by("try_at").values_list("try_at", flat=True)
+    times = [*([agenda[0][0]] if agenda else []), *due[:1]]
+    return min([*times, now + DAY]) if times else None
 
 
 class _Diary:
-    """The sessions of the month, each with people, a chair and a patient of its own."""
+    """The visits of the month, each with people and a chair of its own, and what came to their patients."""
 
-    def __init__(self, clinic: Clinic, count: int) -> None:
-        self._clinic, site = clinic, clinic.site
-        names = [f"month {number}" for number in range(count)]
-        self._chairs = Chair.objects.bulk_create(Chair(site=site, kind=ChairKind.RECLINER, name=name) for name in names)
-        self._nurses, self._prescribers = (
-            Provider.objects.bulk_create(Provider(site=site, name=name, role=role, capacity=3) for name in names)
-            for role in (ProviderRole.NURSE, ProviderRole.PRESCRIBER)
+    def __init__(self, clinics: tuple[Clinic, Clinic], people: Sequence[Person]) -> None:
+        self._people = people
+        self._clinics = [clinics[0] if person.prepares else clinics[1] for person in people]
+        protocols: dict[object, Protocol] = {
+            clinic.site.pk: protocol_with(clinic, REMINDERS, FOLLOW_UPS) for clinic in clinics
+        }
+        self.patients = Patient.objects.bulk_create(
+            _patient(clinic, number, person)
+            for number, (clinic, person) in enumerate(zip(self._clinics, people, strict=True))
         )
-        who = {"given_name": "Ada", "birth_date": date(1980, 2, 29), "preferred_channels": ["email"]}
-        patients = Patient.objects.bulk_create(
-            Patient(site=site, family_name=name, email=f"{name.replace(' ', '-')}@example.org", **who) for name in names
-        )
-        protocol = protocol_with(clinic, REMINDERS, [])
         self._series = Series.objects.bulk_create(
-            Series(patient=patient, protocol=protocol, site=site) for patient in patients
+            Series(patient=patient, protocol=protocols[patient.site_id], site=patient.site) for patient in self.patients
         )
-        self.sessions: list[Session] = [Session() for _ in names]
+        self._sessions: dict[tuple[int, int], Session] = {}
+        self._keys: dict[UUID | None, tuple[int, int]] = {}
+        self._links: dict[tuple[object, str], str] = {}
+        self._came = [Came() for _ in people]
+        self._of_texts: set[str] = set()
 
-    def enter(self, at: datetime, number: int, what: str, start: datetime) -> None:
+    def enter(self, number: int, event: Event) -> None:
         """Let it happen."""
-        if what == "booked":
-            self._book(at, number, start)
-        elif what == "moved":
-            move(self._clinic, self.sessions[number], start, at)
+        clinic, key = self._clinics[number], (number, event.visit)
+        if event.what == "booked":
+            self._book(number, event)
+        elif event.what == "stopped":
+            contacts.stop("sms", self.patients[number].phone, event.at)
+        elif event.what == "moved":
+            assert event.start is not None
+            move(clinic, self._sessions[key], event.start, event.at)
+        elif event.what == "answered":
+            self._answer(self._sessions[key].pk, event)
+        elif event.what == "home":
+            discharge(self._sessions[key], event.at)
         else:
-            change(self.sessions[number], status="cancelled")
-            self._note(number, "cancelled", at)
+            kind = {"missed": "no_show"}.get(event.what, event.what)
+            change(self._sessions[key], status=kind)
+            self._note(key, kind, event.at)
+        self._end_of_series(number)
 
-    def _book(self, at: datetime, number: int, start: datetime) -> None:
-        series = self._series[number]
-        people = {"nurse": self._nurses[number], "prescriber": self._prescribers[number], "chair": self._chairs[number]}
-        self.sessions[number] = Session.objects.create(
+    def _book(self, number: int, event: Event) -> None:
+        assert event.start is not None
+        series, clinic = self._series[number], self._clinics[number]
+        name, site = f"month {number} {event.visit}", clinic.site
+        people = {
+            role: Provider.objects.create(site=site, name=name, role=role, capacity=3)
+            for role in (ProviderRole.NURSE, ProviderRole.PRESCRIBER)
+        }
+        session = Session.objects.create(
             series=series,
             patient=series.patient,
-            site=self._clinic.site,
+            site=site,
             phase="induction",
-            ordinal=1,
-            sequence=1,
-            **people,
-            **blocks(start),
+            ordinal=event.visit + 1,
+            sequence=event.visit + 1,
+            chair=Chair.objects.create(site=site, kind=ChairKind.RECLINER, name=name),
+            nurse=people[ProviderRole.NURSE],
+            prescriber=people[ProviderRole.PRESCRIBER],
+            **blocks(event.start),
         )
-        self._note(number, "booked", at)
+        self._sessions[number, event.visit], self._keys[session.pk] = session, (number, event.visit)
+        self._note((number, event.visit), "booked", event.at)
 
-    def _note(self, number: int, kind: str, at: datetime) -> None:
-        self.sessions[number].events.create(kind=kind, actor=self._clinic.users["front_desk"], at=at)
+    def _note(self, key: tuple[int, int], kind: str, at: datetime) -> None:
+        self._sessions[key].events.create(kind=kind, actor=self._clinics[key[0]].users["front_desk"], at=at)
+
+    def _end_of_series(self, number: int) -> None:
+        states = {session.status for (whose, _), session in self._sessions.items() if whose == number}
+        if states <= {"completed", "cancelled", "no_show"} and "completed" in states:
+            Series.objects.filter(id=self._series[number].pk).exclude(status=SeriesStatus.COMPLETED).update(
+                status=SeriesStatus.COMPLETED
+            )
+
+    def _answer(self, session: object, event: Event) -> None:
+        """By the link that came last, if one came; refused where its time is over, as the patient will see."""
+        link = self._links.get((session, event.form))
+        if link is None or (asked := behind(link)) is None or asked.answered_at or asked.expires_at <= event.at:
+            return
+        if asked.anchor == "before_session" and asked.session.status not in ("booked", "confirmed"):
+            return
+        items = INSTRUMENTS[asked.instrument].items
+        answer_follow_up(link, {item.id: 0 for item in items if item.required}, event.at)
+
+    def read(self, catcher: Catcher, gateway: Gateway, now: datetime) -> None:
+        """All that has come since, each held against the log and against the words that it must have."""
+        mails = {
+            str(mail.message["Message-ID"])[1:37]: (mail.to, f"{mail.subject}\n{mail.text}")
+            for mail in catcher.mails
+            if "month" in mail.to
+        }
+        catcher.mails.clear()
+        texts = {key: each for key, each in gateway.texts.items() if key not in self._of_texts}
+        self._of_texts |= texts.keys()
+        for channel, came in (("email", mails), ("sms", texts)):
+            rows = defaultdict(list)
+            for row in Message.objects.filter(id__in=came) | Message.objects.filter(told_with__in=list(came)):
+                rows[str(row.told_with_id or row.id)].append(row)
+            for key, (to, text) in came.items():
+                self._take(Said(now, channel, frozenset(map(self._what, rows[key]))), rows[key], to, text)
+
+    def _what(self, row: Message) -> tuple[int, str, datetime]:
+        return (self._keys[row.session_id][1], row.kind, row.speaks_of)
+
+    def _take(self, said: Said, rows: Sequence[Message], to: str, text: str) -> None:
+        number = self._keys[rows[0].session_id][0]
+        patient, came = self.patients[number], self._came[number]
+        came.said.append(said)
+        held = plain(text)
+        if to != (patient.phone if said.channel == "sms" else patient.email) or not all(
+            word in held for word in words(said, self._people[number].language)
+        ):
+            came.wrong.append(text)
+        for token in LINK.findall(text):
+            asked = behind(token)
+            assert asked is not None
+            self._links[asked.session_id, asked.instrument.casefold()] = token
+
+    def came(self) -> list[Came]:
+        """All that came; nothing is left to say."""
+        left = set(Message.objects.filter(session__in=list(self._keys)).values_list("status", flat=True))
+        assert left <= {"sent", "skipped"}, left
+        for alert in Alert.objects.filter(kind=missing.KIND).select_related("message__follow_up"):
+            assert alert.message is not None
+            assert alert.message.follow_up is not None
+            number, visit = self._keys[alert.session_id]
+            self._came[number].tasks.add((visit, alert.message.follow_up.instrument.casefold()))
+        return self._came
+
+
+def _patient(clinic: Clinic, number: int, person: Person) -> Patient:
+    return Patient(
+        site=clinic.site,
+        given_name="Ada",
+        family_name=f"Month {number}",
+        birth_date=date(1980, 2, 29),
+        email=f"month-{number}@example.org",
+        phone=f"+1312{5550000 + number:07d}",
+        preferred_channels=list(person.wished),
+        language=person.language,
+        time_zone=person.zone.key,
+        quiet_from=person.quiet[0],
+        quiet_until=person.quiet[1],
+        texting_consent=person.consent,
+        texting_consent_at=None if person.consent is None else FIRST_DAY,
+    )

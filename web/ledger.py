@@ -86,6 +86,7 @@ REASONS: Final = {
     "no_consent": gettext_noop("the patient has not agreed to texts"),
     "no_longer_wanted": gettext_noop("it is not wanted any more"),
     "too_late": gettext_noop("it is too late for it"),
+    "asked_lately": gettext_noop("it was asked only a short while ago"),
     "too_many": gettext_noop("the number has had as many texts as it may"),
     "too_many_texts": gettext_noop("the number has had as many texts as it may"),
     "under_way": gettext_noop("it is still to be sent"),

@@ -1,39 +1,56 @@
-"""`bin/chaos month`: 2,000 sessions that are booked, moved and cancelled over a change of clocks, under a fast clock.
+"""`bin/chaos month`: 2,000 visits that are booked, moved, cancelled, missed and lived through over a change of clocks.
 
-What the service brought to a mail server is held against what a clerk reads from the rules, mail by mail, and when.
+What the service brought to a mail server and to a carrier is held against what a clerk reads from the rules, message by
+message: what it says of which visits, by which way, in which words, and when. Patients have wishes of their own:
+languages, zones, quiet hours, texts with and without consent; some stop them, some answer what they are asked.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
 from tests.catcher import Catcher
+from tests.clerk import Clerk
 from tests.factories import make_clinic
-from tests.month import lived, play, read_by_hand
+from tests.gateway import Gateway
+from tests.lives import lived
+from tests.month import play
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+VISITS, QUICK = 2_000, 40
+
 
 def main(say: Callable[[str], None], seed: int, *, quick: bool) -> bool:
     """Whether what was said is what the rules read."""
-    chance = random.Random(seed)
-    months = [lived(chance) for _ in range(60 if quick else 2_000)]
+    logging.disable()
+    chance, lives, visits = random.Random(seed), [], 0
+    while visits < (QUICK if quick else VISITS):
+        lives.append(lived(chance))
+        visits += sum(event.what == "booked" for event in lives[-1].events)
     began = time.monotonic()
-    with Catcher() as catcher:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", catcher.port
-        came = play(make_clinic(), months, catcher)
-    read = [read_by_hand(events) for events in months]
-    moved, cancelled = (
-        sum(event[1] == what for events in months for event in events) for what in ("moved", "cancelled")
+    with Catcher() as catcher, Gateway() as gateway:
+        came = play((make_clinic(), make_clinic()), lives, catcher, gateway)
+    read = [Clerk(*life) for life in lives]
+    happened = Counter(event.what for life in lives for event in life.events)
+    say(f"{visits:,} visits of {len(lives):,} patients, {time.monotonic() - began:,.0f} s: {dict(happened)}")
+    missing = sum(
+        (Counter(wanted.said) - Counter(found.said)).total() for wanted, found in zip(read, came, strict=True)
     )
-    say(f"{len(months):,} sessions, {moved:,} moves, {cancelled:,} cancellations, {time.monotonic() - began:,.0f} s")
-    missing = sum(len(wanted - found) for wanted, found in zip(read, came, strict=True))
-    surplus = sum(len(found - wanted) for wanted, found in zip(read, came, strict=True))
-    say(f"{sum(map(len, came)):,} mails, missing {missing}, not of the rules or not when they say {surplus}")
-    return not (missing or surplus)
+    surplus = sum(
+        (Counter(found.said) - Counter(wanted.said)).total() for wanted, found in zip(read, came, strict=True)
+    )
+    wrong, tasks = sum(len(found.wrong) for found in came), sum(len(found.tasks) for found in came)
+    astray = sum(len(wanted.tasks ^ found.tasks) for wanted, found in zip(read, came, strict=True))
+    said = [each for found in came for each in found.said]
+    together, things = sum(len(each.what) > 1 for each in said), sum(len(each.what) for each in said)
+    ways = dict(Counter(each.channel for each in said))
+    say(f"{len(said):,} messages {ways}, {together:,} of several things, {things:,} things in all")
+    say(f"missing {missing}, not of the rules or not when they say {surplus}, in other words {wrong}")
+    say(f"{tasks:,} check-ins of which nobody answered became tasks, {astray} of them or of others against the rules")
+    return not (missing or surplus or wrong or astray)

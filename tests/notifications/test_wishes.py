@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from accounts import clock, contacts
 from accounts.models import Patient
 from notifications import delivery, reconcile
-from notifications.models import Message
+from notifications.models import Message, MessagePlan
 from notifications.wishes import Hours, Reach, after_caps, after_quiet, hindrance, is_quiet, text_at
 from tests.factories import make_patient
 from tests.notifications.test_twilio import PHONE, carrier
-from tests.notifications.visits import HOUR, book, protocol_with
+from tests.notifications.visits import HOUR, book, discharge, protocol_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +198,24 @@ def test_without_consent_there_is_one_text_a_day(
         if went.status == "sent":
             assert (again.status_code, again.json()["code"]) == (429, "too_many_texts")
             assert int(again["Retry-After"]) > 0
+
+
+@pytest.mark.django_db
+def test_nothing_is_asked_again_sooner_than_a_pause_after_it_was_asked(clinic: Clinic, carrier: Carrier) -> None:
+    MessagePlan.objects.filter(site=clinic.site).update(ask_again_hours=4)
+    asked = [{"instrument": "PHQ-2", "hours_after": 0}]
+    whom = make_patient(clinic.site, phone=PHONE, preferred_channels=["sms"])
+    now = clock.now()
+    session = book(clinic, now - 12 * HOUR, now - 20 * HOUR, protocol_with(clinic, [], asked), whom)
+    discharge(session, now - 9 * HOUR)
+    reconcile.reconcile(now)
+    # Both have been due for hours: the first had to wait, as for quiet hours, a cap or a carrier that is down.
+    assert Message.objects.filter(status="due", try_at__lt=now).count() == 2
+    while delivery.send_batch():
+        pass
+    first, again = Message.objects.order_by("due_at")
+    assert (first.status, again.status, again.reason, len(carrier.sent)) == ("sent", "due", "asked_lately", 1)
+    assert timedelta(0) <= again.try_at - now - 4 * HOUR < timedelta(minutes=1)
 
 
 @pytest.mark.django_db
