@@ -79,7 +79,7 @@ def desk(page: Page, url: str) -> Iterator[str]:
     yield "found"
     page.get_by_role("link", name="Pruitt, Sam").click()
     yield "patient"
-    page.locator(".links a").first.click()
+    page.get_by_role("link", name="Ketamine").first.click()
     yield "series"
     page.get_by_role("link", name="Move or cancel").first.click()
     yield "move"

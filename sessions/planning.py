@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q
 
+from accounts.prepared import insert
 from accounts.refusals import Forbidden, Invalid, Refusal, RuleBroken
 from accounts.rights import is_staff
 from scheduler import planner, treatment
@@ -93,7 +94,9 @@ def _plans(
         )
         for whole in found
     ]
-    return visits, days, Plan.objects.bulk_create(plans), until
+    if plans:
+        insert([plans], "SELECT", [])
+    return visits, days, plans, until
 
 
 def fresh_plans(plan: Plan, patient: Patient | None, user: User, now: datetime) -> list[Plan]:

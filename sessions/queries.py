@@ -52,18 +52,28 @@ def visible_session_row(user: User, wanted: UUID, columns: Sequence[str]) -> Any
     return None if found is None else SimpleNamespace(pk=wanted, **dict(zip(columns, found, strict=True)))
 
 
-# What `visible_plans`, `visible_patients` and `scheduler.queries.visible_protocols` find for one id each.
+# What `visible_patients` and `scheduler.queries.visible_protocols` find for one id each.
+PATIENT = "w.id = %(patient)s AND (w.id = ANY(%(own)s) OR w.site_id = ANY(%(sites)s))"
+PROTOCOL = """r.id = %(protocol)s AND (r.organization_id = %(organization)s
+    OR r.status = 'approved' AND r.organization_id IN (
+        SELECT organization_id FROM accounts_site WHERE id = ANY(%(treated_at)s)))"""
 TO_BE_BOOKED = f"""
 SELECT {columns(Plan, "p")}, {columns(Site, "s")}, {columns(Patient, "w")}, {columns(Site, "h")},
     {columns(Protocol, "r")}
 FROM (SELECT) one
 LEFT JOIN infusion_sessions_plan p ON p.id = %(plan)s AND (p.created_by_id = %(user)s OR p.site_id = ANY(%(sites)s))
 LEFT JOIN accounts_site s ON s.id = p.site_id
-LEFT JOIN accounts_patient w ON w.id = %(patient)s AND (w.id = ANY(%(own)s) OR w.site_id = ANY(%(sites)s))
+LEFT JOIN accounts_patient w ON {PATIENT}
 LEFT JOIN accounts_site h ON h.id = w.site_id
-LEFT JOIN scheduler_protocol r ON r.id = %(protocol)s AND (r.organization_id = %(organization)s
-    OR r.status = 'approved' AND r.organization_id IN (
-        SELECT organization_id FROM accounts_site WHERE id = ANY(%(treated_at)s)))
+LEFT JOIN scheduler_protocol r ON {PROTOCOL}
+"""  # noqa: S608  (names of ours)
+TO_BE_PLANNED = f"""
+SELECT {columns(Site, "t")}, {columns(Patient, "w")}, {columns(Site, "h")}, {columns(Protocol, "r")}
+FROM (SELECT) one
+LEFT JOIN accounts_site t ON t.id = %(site)s AND (t.id = ANY(%(sites)s) OR t.id = ANY(%(treated_at)s))
+LEFT JOIN accounts_patient w ON {PATIENT}
+LEFT JOIN accounts_site h ON h.id = w.site_id
+LEFT JOIN scheduler_protocol r ON {PROTOCOL}
 """  # noqa: S608  (names of ours)
 
 
@@ -71,23 +81,28 @@ def to_be_booked(
     user: User, plan: UUID, patient: UUID, protocol: UUID
 ) -> tuple[Plan | None, Patient | None, Protocol | None]:
     """The three records of these ids, where the person may see them; plan and patient with their sites."""
-    sight = sight_of(user)
-    asked = {
-        "plan": plan,
-        "patient": patient,
-        "protocol": protocol,
-        "user": user.pk,
-        "organization": user.organization_id if is_staff(user) else None,
-        "sites": list(sight.sites),
-        "own": list(sight.patient),
-        "treated_at": list(sight.treated_at),
-    }
-    row = list(first_row(TO_BE_BOOKED, asked) or ())
+    row = _row(TO_BE_BOOKED, user, {"plan": plan, "patient": patient, "protocol": protocol})
     planned, who = _take_with_site(Plan, row), _take_with_site(Patient, row)
     under = take(Protocol, row)
     if planned is not None and under is not None and planned.protocol_id == under.pk:
         planned.protocol = under
     return planned, who, under
+
+
+def to_be_planned(
+    user: User, site: UUID, patient: UUID | None, protocol: UUID
+) -> tuple[Site | None, Patient | None, Protocol | None]:
+    """The three records of these ids, where the person may see them; the patient with their site."""
+    row = _row(TO_BE_PLANNED, user, {"site": site, "patient": patient, "protocol": protocol})
+    return take(Site, row), _take_with_site(Patient, row), take(Protocol, row)
+
+
+def _row(statement: str, user: User, wanted: dict[str, UUID | None]) -> list[Any]:
+    """The one row of a question for records of these ids, asked with what the person sees."""
+    sight = sight_of(user)
+    seen = {"sites": list(sight.sites), "own": list(sight.patient), "treated_at": list(sight.treated_at)}
+    whose = {"user": user.pk, "organization": user.organization_id if is_staff(user) else None}
+    return list(first_row(statement, wanted | seen | whose) or ())
 
 
 def _take_with_site(model: type[OfSite], row: list[Any]) -> OfSite | None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accounts.http.filters import ReferenceFilter
-from accounts.models import AuditEntry, Patient, Role
-from accounts.queries import sight_of, visible_patients
+from accounts.models import AuditEntry, Patient, Role, Site
+from accounts.queries import sight_of, visible_patients, visible_sites
 from accounts.rights import RIGHTS
 from scheduler.models import Protocol
 from scheduler.queries import visible_protocols
 from sessions.models import Plan
-from sessions.queries import to_be_booked, visible_plans
+from sessions.queries import to_be_booked, to_be_planned, visible_plans
 from tests.operations import BASE, BY_NAME, OPERATIONS, READS, WRITES, Operation, routes
 from tests.world import World, open_world, reads
 
@@ -336,13 +336,18 @@ def test_a_nurse_changes_no_hours_but_their_own(world: World, name: str) -> None
     assert problem(create.send(world, "nurse", body)) == (403, "not_your_hours")
 
 
-def test_a_booking_finds_its_records_as_everything_else_does(world: World, other: World) -> None:
-    """For all people of both worlds, and every plan, patient and protocol of both; half of them come as by a page."""
-    rows = [list(model._default_manager.all()) for model in (Plan, Patient, Protocol)]
+@pytest.mark.parametrize(
+    ("find", "first", "seen"), [(to_be_booked, Plan, visible_plans), (to_be_planned, Site, visible_sites)]
+)
+def test_a_booking_finds_its_records_as_everything_else_does(
+    world: World, other: World, find: Any, first: Any, seen: Any
+) -> None:
+    """For all people of both worlds, and every such record of both; half of them come as by a page."""
+    rows = [list(model._default_manager.all()) for model in (first, Patient, Protocol)]
     known = [tuple(each[number % len(each)] for each in rows) for number in range(max(map(len, rows)))]
     for number, user in enumerate([*world.users.values(), *other.users.values()]):
         user.sight = sight_of(user) if number % 2 else None
-        sees = [set(visible(user)) for visible in (visible_plans, visible_patients, visible_protocols)]
+        sees = [set(visible(user)) for visible in (seen, visible_patients, visible_protocols)]
         for wanted in known:
-            found = to_be_booked(user, *(each.pk for each in wanted))
-            assert found == tuple(each if each in seen else None for each, seen in zip(wanted, sees, strict=True))
+            found = find(user, *(each.pk for each in wanted))
+            assert found == tuple(each if each in own else None for each, own in zip(wanted, sees, strict=True))

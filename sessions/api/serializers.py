@@ -11,7 +11,7 @@ from rest_framework.exceptions import ErrorDetail
 from accounts.http import fields
 from accounts.http.references import LateReference, found
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
-from accounts.queries import visible_patients, visible_sites
+from accounts.queries import visible_patients
 from scheduler.api.phase_schema import SPACING
 from scheduler.missed import RULES
 from scheduler.models import ChairKind
@@ -19,10 +19,11 @@ from scheduler.planner import Wishes
 from scheduler.queries import staffed_chairs, staffed_providers, visible_protocols, visible_providers
 from sessions.api.infeasible import InfeasibleSerializer
 from sessions.models import Order, Plan, Series, SeriesStatus, Session, SessionEvent
-from sessions.queries import to_be_booked, visible_plans, visible_series, visible_sessions
+from sessions.queries import to_be_booked, to_be_planned, visible_plans, visible_series, visible_sessions
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from accounts.models import Site
 
@@ -204,8 +205,8 @@ class PlanRequestSerializer(StrictSerializer):
     """What is asked of the planner: a new series under a `protocol`, what is to come of a `series`, or another place
     for one `session`. The last two are at their own site."""
 
-    protocol = fields.ReferenceField(visible_protocols, required=False)
-    site = fields.ReferenceField(visible_sites, required=False)
+    protocol = LateReference(required=False)
+    site = LateReference(required=False)
     series = fields.ReferenceField(
         lambda user: visible_series(user).select_related("site", "protocol", "patient__site"), required=False
     )
@@ -213,9 +214,7 @@ class PlanRequestSerializer(StrictSerializer):
         lambda user: visible_sessions(user).select_related("series__site", "series__protocol", "series__patient__site"),
         required=False,
     )
-    patient = fields.ReferenceField(
-        lambda user: visible_patients(user).select_related("site"), required=False, allow_null=True
-    )
+    patient = LateReference(required=False, allow_null=True)
     earliest_date = fields.DateField()
     latest_date = fields.DateField()
     preferences = PreferencesSerializer(required=False)
@@ -225,6 +224,8 @@ class PlanRequestSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """What can be seen from the fields alone."""
         self._one_subject(attrs)
+        if "site" in attrs:
+            attrs |= self._found(attrs["site"], attrs.get("patient"), attrs["protocol"])
         if attrs["latest_date"] < attrs["earliest_date"]:
             raise serializers.ValidationError(
                 {"latest_date": ["The latest date lies before the earliest."]}, code="empty_range"
@@ -235,6 +236,12 @@ class PlanRequestSerializer(StrictSerializer):
                 {"preferences": {"provider": ["This provider works at another site."]}}, code="provider_of_other_site"
             )
         return attrs
+
+    def _found(self, site: UUID, patient: UUID | None, protocol: UUID) -> dict[str, Any]:
+        """The records of a new series by field, found by one question."""
+        here, who, under = to_be_planned(self.context["request"].user, site, patient, protocol)
+        named = {} if patient is None else {"patient": who}
+        return found({"site": here, "protocol": under} | named)
 
     def _one_subject(self, attrs: dict[str, Any]) -> None:
         """A protocol at a site, a series, or a session; nothing that belongs to another of the three."""
