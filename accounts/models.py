@@ -13,10 +13,12 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from accounts import clock
 from accounts.factor_models import SecondFactor
 from accounts.ids import uuid7
+from accounts.staff_models import Invitation, Letter
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,6 +28,8 @@ __all__ = [
     "Channel",
     "Contact",
     "IdempotencyKey",
+    "Invitation",
+    "Letter",
     "Organization",
     "Patient",
     "Role",
@@ -160,6 +164,7 @@ class Sight:
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in. Staff belong to one organization and work at `sites`.
 
+    `session_round` goes on where all that let the person in is over: sessions name it, the database ends tokens.
     `sight` is set where a token signs in for one request, and None where nobody has asked.
     """
 
@@ -174,6 +179,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     roles = ArrayField(models.CharField(max_length=20, choices=Role), default=list, blank=True)
     sites = models.ManyToManyField(Site, related_name="staff", blank=True)
     is_active = models.BooleanField(default=True)
+    session_round = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -194,6 +200,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """Whether Django's admin lets this person in."""
         return self.is_superuser
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Django's own, with the round in it."""
+        said = f"{self.password}{self.session_round}"
+        return salted_hmac("accounts.models.User.session", said, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Contact(models.Model):

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 
-from accounts.models import Patient, Sight, Site
-from accounts.rights import ADMIN, is_staff
+from accounts.models import Invitation, Patient, Sight, Site, User
+from accounts.rights import ADMIN, PATIENT, is_staff
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
 
     from django.db.models import QuerySet
-
-    from accounts.models import User
 
 
 def sight_of(user: User) -> Sight:
@@ -59,6 +57,28 @@ def sites_seen_by(user: User) -> Collection[UUID] | QuerySet[Any]:
 def sites_treating(user: User) -> Collection[UUID] | QuerySet[Any]:
     """Ids of the sites at which the person is a patient, for a lookup `site__in`."""
     return Patient.objects.filter(user_id=user.id).values("site_id") if user.sight is None else user.sight.treated_at
+
+
+def visible_staff(user: User) -> QuerySet[User]:
+    """People who work, or did, where the person works; everybody of the organization for an admin."""
+    if user.organization_id is None or not is_staff(user):
+        return User.objects.none()
+    staff = User.objects.filter(organization_id=user.organization_id).exclude(roles__contained_by=[PATIENT])
+    if ADMIN in user.roles:
+        return staff
+    beside = User.sites.through.objects.filter(site_id__in=sites_staffed_by(user)).values("user_id")
+    return staff.filter(pk__in=beside)
+
+
+def visible_invitations(user: User) -> QuerySet[Invitation]:
+    """Invitations to sites where the person works; all of the organization for an admin."""
+    if user.organization_id is None or not is_staff(user):
+        return Invitation.objects.none()
+    ours = Invitation.objects.filter(organization_id=user.organization_id)
+    if ADMIN in user.roles:
+        return ours
+    there = Invitation.sites.through.objects.filter(site_id__in=sites_staffed_by(user)).values("invitation_id")
+    return ours.filter(pk__in=there)
 
 
 def visible_patients(user: User) -> QuerySet[Patient]:

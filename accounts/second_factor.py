@@ -172,16 +172,6 @@ def take_off(user: User) -> None:
     SecondFactor.objects.filter(user=user).delete()
 
 
-def reset(by: User, user: User) -> None:
-    """Take the second factor of a colleague who has lost it; the next sign-in sets up anew.
-
-    Raises Forbidden for whoever is no admin of the same organization.
-    """
-    if not holds(by, Role.ADMIN) or by.organization_id is None or by.organization_id != user.organization_id:
-        raise Forbidden
-    SecondFactor.objects.filter(user=user).delete()
-
-
 def demand(by: User, on: bool) -> None:
     """Whether the admin's organization lets its staff in only with a second factor.
 

@@ -172,6 +172,8 @@ SIGN_IN_FAILURES = {"account": 10, "address": 100, "seconds": 300}
 # How often a link to sign in with may be asked for, and for how long it is good.
 SIGN_IN_LINKS = {"account": 5, "address": 50, "seconds": 900}
 SIGN_IN_LINK_SECONDS = 900
+# How long mails to staff may be sent, and the links in them used: over a weekend to come in, a day for a new password.
+STAFF_LINK_SECONDS = {"invitation": 3 * 86_400, "password": 86_400, "factor_reset": 86_400}
 # Whether a new organization lets its staff in only with a second factor; each may say otherwise for itself.
 SECOND_FACTOR_DEMANDED = env.bool("SECOND_FACTOR_DEMANDED", default=not DEVELOPMENT)
 # Staff who do nothing for so long sign in again, and in any case after SESSION_COOKIE_AGE; 0 switches it off.

@@ -1,14 +1,7 @@
-"""Sends the links that patients sign in with. A token is made as its mail is written and is nowhere but in it.
-
-A worker that dies between the two leaves the row to be tried again with another token: the newest mail is the one that
-opens.
-"""
+"""Sends the links that patients sign in with. A token is made as its mail is written and is nowhere but in it."""
 
 from __future__ import annotations
 
-import logging
-from contextlib import closing
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
@@ -16,17 +9,15 @@ from django.db import transaction
 
 from accounts.models import Channel, Patient, SignInLink
 from accounts.sign_in_links import new_token
-from notifications import texts, wordings
-from notifications.channels import NotSent, Text, open_channel
+from notifications import mailing, texts, wordings
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.db.models import QuerySet
 
-log = logging.getLogger(__name__)
+    from notifications.channels import Text
 
-AGAIN_AFTER: Final = timedelta(seconds=30)
 KIND: Final = "sign_in"
 
 
@@ -37,19 +28,7 @@ def waiting(now: datetime) -> bool:
 
 def send_due(now: datetime) -> int:
     """Send what is due, one after another; how many mails went out."""
-    sent = 0
-    with closing(open_channel(Channel.EMAIL)) as channel:
-        while claimed := _claim(now):
-            link, token = claimed
-            try:
-                channel.prepare()
-                channel.send(_text(link, token), link.user.email if link.user else "", link.pk)
-            except NotSent as error:
-                log.info("sign-in link %s: %s", link.pk, error.reason)
-                continue
-            SignInLink.objects.filter(pk=link.pk).update(sent_at=now)
-            sent += 1
-    return sent
+    return mailing.send_all(_claim, now)
 
 
 def _due(now: datetime) -> QuerySet[SignInLink]:
@@ -58,7 +37,7 @@ def _due(now: datetime) -> QuerySet[SignInLink]:
     )
 
 
-def _claim(now: datetime) -> tuple[SignInLink, str] | None:
+def _claim(now: datetime) -> mailing.Ready | None:
     """The next row, tried again only after a while, with a new token whose hash it keeps."""
     with transaction.atomic():
         rows = _due(now).select_for_update(skip_locked=True, of=("self",)).select_related("user")
@@ -66,9 +45,9 @@ def _claim(now: datetime) -> tuple[SignInLink, str] | None:
         if link is None:
             return None
         token, link.token_hash = new_token()
-        link.try_at = now + AGAIN_AFTER
+        link.try_at = now + mailing.AGAIN_AFTER
         link.save(update_fields=["token_hash", "try_at"])
-    return link, token
+    return mailing.Ready(link, _text(link, token), link.user.email if link.user else "")
 
 
 def _text(link: SignInLink, token: str) -> Text:

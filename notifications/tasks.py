@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts import clock, sign_in_links
-from notifications import alerts, delivery, follow_ups, missing, offers, reconcile, sign_in_mail
+from notifications import alerts, delivery, follow_ups, missing, offers, reconcile, sign_in_mail, staff_mail
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,14 +68,16 @@ def call_senders() -> None:
     """Ask for as many senders as what is due now keeps busy, within what the worker has; a lost call costs a tick."""
     for _ in range(-(-delivery.waiting(SENDERS * delivery.BATCH) // delivery.BATCH)):
         send.apply_async(expires=settings.TICK_SECONDS)
-    if sign_in_mail.waiting(database_now()):
+    now = database_now()
+    if sign_in_mail.waiting(now) or staff_mail.waiting(now):
         send_sign_in_links.apply_async(expires=settings.TICK_SECONDS)
 
 
 @shared_task(name="notifications.send_sign_in_links")
 def send_sign_in_links() -> None:
-    """Send the links that people wait for to sign in."""
+    """Send the links that people wait for to sign in, and what staff are told of how they do."""
     sign_in_mail.send_due(clock.now())
+    staff_mail.send_due(clock.now())
 
 
 @shared_task(name="notifications.send")

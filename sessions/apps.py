@@ -10,9 +10,11 @@ class SessionsConfig(AppConfig):
     label = "infusion_sessions"
 
     def ready(self) -> None:
-        """Let changes of supply be checked against what is booked here."""
+        """Let changes of supply and of people be checked against what is booked here."""
+        from accounts import staff
         from scheduler import changes
-        from sessions import disruptions, supply_changes
+        from sessions import disruptions, queries, supply_changes
 
         changes.watch(supply_changes.stranded)
         changes.mend_with(disruptions.open_draft)
+        staff.count_with(queries.with_visits_to_come)

@@ -6,16 +6,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import connection
-from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
+from accounts import clock
 from accounts.http.rows import rows
 from accounts.models import Patient, Site
 from accounts.prepared import columns, first_row, take
 from accounts.queries import own_patient, sight_of, sites_staffed_by
 from accounts.rights import is_staff
 from scheduler.models import Protocol
-from sessions.models import Disruption, EntryStatus, Offer, Order, Plan, Series, Session, WaitlistEntry
+from sessions.models import TO_COME, Disruption, EntryStatus, Offer, Order, Plan, Series, Session, WaitlistEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,3 +145,11 @@ def visible_offers(user: User) -> QuerySet[Offer]:
 def visible_plans(user: User) -> QuerySet[Plan]:
     """Plans that the person made, and those made at the sites where they work."""
     return Plan.objects.filter(Q(created_by=user) | Q(site__in=sites_staffed_by(user)))
+
+
+def with_visits_to_come(people: QuerySet[User]) -> QuerySet[User]:
+    """The people with `visits_to_come`: booked visits that they nurse or prescribe for and that are not over."""
+    gives = Q(nurse__user=OuterRef("pk")) | Q(prescriber__user=OuterRef("pk"))
+    to_come = Session.objects.filter(gives, status__in=TO_COME, end__gt=clock.now()).order_by()
+    counted = to_come.annotate(one=Value(1)).values("one").annotate(n=Count("pk")).values("n")
+    return people.annotate(visits_to_come=Coalesce(Subquery(counted), 0))

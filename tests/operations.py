@@ -255,6 +255,11 @@ def entry(world: World, names: dict[str, str]) -> dict[str, Any]:
     return {"patient": names["patient"], "session": names["confirmed"], **span, "time_windows": windows}
 
 
+def invitation(world: World, names: dict[str, str]) -> dict[str, Any]:
+    """Somebody new."""
+    return {"email": "new@example.org", "name": "R. Moss, RN", "roles": ["nurse"], "sites": [names["site"]]}
+
+
 def order(world: World, names: dict[str, str]) -> dict[str, Any]:
     """An order for the patient."""
     who = {"patient": names["patient"], "protocol": names["protocol"]}
@@ -351,6 +356,17 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "auth/me/", ""),
     *records("patients", patient, of(language="es"), one="patient"),
     Operation("GET", "patients/{patient}/export/", "patients.export"),
+    *read_only("users", "person"),
+    Operation("PATCH", "users/{person}/", "users.partial_update", lambda world, names: {
+        "name": "R. Moss", "roles": ["nurse", "front_desk"], "sites": [names["site"]],
+    }),
+    verb("users", "person", "deactivate", lambda world, names: {"on_call": names["clinician"]}),
+    verb("users", "left_person", "reactivate"),
+    verb("users", "person", "send-password-link"),
+    verb("users", "person", "reset-second-factor"),
+    *records("invitations", invitation, one="invitation"),
+    verb("invitations", "invitation", "resend"),
+    verb("invitations", "invitation", "withdraw"),
     *records("sites", site, of(phone="+13125550145"), one="site", spare="spare_site"),
     *records("site-closures", of_("site", reason="Snow"), of(reason="Storm"), one="site_closure", spare="site_closure"),
     *records(

@@ -110,7 +110,7 @@ def with_records(value: Any, world: World, name: str = "", instead: dict[str, st
     if isinstance(value, dict):
         return {key: with_records(inner, world, key, instead) for key, inner in value.items()}
     if isinstance(value, list):
-        return [with_records(inner, world, "", instead) for inner in value]
+        return [with_records(inner, world, name.removesuffix("s"), instead) for inner in value]
     if name in stand_ins and isinstance(value, str):
         return world.ids[stand_ins[name]]
     return value

@@ -42,7 +42,9 @@ NOT_IN_THE_TRAIL = {
 # Bodies that name one of several records.
 NAMES_ONE_OF = {"POST calendar-feeds/"}
 # Records that a patient does not see: a protocol that cannot be booked, a site where they are not treated, a rule.
-NOT_FOR_PATIENTS = {"draft", "spare_site", "gate_definition", "disruption", "applied_disruption"}
+NOT_FOR_PATIENTS = {
+    "draft", "spare_site", "gate_definition", "disruption", "applied_disruption", "person", "left_person", "invitation",
+}  # fmt: skip
 SIGNED_IN = [operation for operation in OPERATIONS if operation.right is not None]
 WITH_RIGHT = [operation for operation in OPERATIONS if operation.right]
 ON_A_RECORD = [operation for operation in SIGNED_IN if operation.record]

@@ -15,8 +15,8 @@ from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from rest_framework.test import APIClient
 
-from accounts import clock
-from accounts.models import AuditEntry, Role, Site, User
+from accounts import clock, invitations
+from accounts.models import AuditEntry, Role, SecondFactor, Site, User
 from notifications import feeds
 from notifications.follow_ups import new_link, revoke_links
 from notifications.models import Alert, FlagRule, FollowUp, Message, Reply, Roster, Wording
@@ -146,7 +146,22 @@ def _people(world: World) -> None:
         "free_sign_in": str(unknown.pk),
         "colleague": str(clinic.users["nurse"].pk),
     }
+    _staff(world)
     _allow_approval(clinic)
+
+
+def _staff(world: World) -> None:
+    """A colleague with a second factor, one who has left, and who is invited."""
+    clinic = world.clinic
+    people = [factories.make_user(clinic.organization, Role.NURSE, sites=(clinic.site,)) for _ in range(2)]
+    world.ids |= {"person": str(people[0].pk), "left_person": str(people[1].pk)}
+    SecondFactor.objects.create(user=people[0], secret="sealed", last_step=0, set_up_at=clock.now())
+    User.objects.filter(pk=people[1].pk).update(is_active=False)
+    who = {"name": "Invited", "roles": [Role.NURSE], "sites": [clinic.site]}
+    for name in ("invitation", "withdrawn_invitation"):
+        made = invitations.invite(clinic.users["admin"], {"email": f"{name}@example.org", **who}, clock.now())
+        world.ids[name] = str(made.pk)
+    invitations.withdraw(clinic.users["admin"], made, clock.now())
 
 
 def _allow_approval(clinic: Clinic) -> None:

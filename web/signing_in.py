@@ -18,6 +18,7 @@ from accounts import clock, sign_in_links, signed_in
 from accounts.http.signing_in import check_credentials
 from accounts.http.throttles import LinkGuard
 from accounts.refusals import Refusal
+from web.link_cookies import LinkCookie
 from web.pages import page
 from web.second_factor import let_in
 from web.words import refusal_words
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 # What a form may hold; longer or stranger input belongs to nobody and is not looked up.
-EMAIL_AT_MOST, PASSWORD_AT_MOST, TOKEN_AT_MOST = 254, 4096, 100
-LINK_COOKIE = "__Secure-sign_in_link" if settings.SESSION_COOKIE_SECURE else "sign_in_link"
+EMAIL_AT_MOST, PASSWORD_AT_MOST = 254, 4096
+LINK_COOKIE = LinkCookie("sign_in_link")
 
 
 @sensitive_post_parameters("password")
@@ -68,17 +69,7 @@ def ask_for_link(request: HttpRequest) -> HttpResponse:
 @require_safe
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
     """Take the token out of the address and into a cookie, changing nothing: mail scanners open links."""
-    response = redirect("web:use-link")
-    response.set_cookie(
-        LINK_COOKIE,
-        token[:TOKEN_AT_MOST],
-        max_age=settings.SIGN_IN_LINK_SECONDS,
-        path=reverse("web:sign-in"),
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
-    return response
+    return LINK_COOKIE.keep(redirect("web:use-link"), token, reverse("web:sign-in"), settings.SIGN_IN_LINK_SECONDS)
 
 
 @never_cache
@@ -86,16 +77,14 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
 def use_link(request: HttpRequest) -> HttpResponse:
     """The button (GET), and signing in by it (POST): the link opens nothing afterwards. 410 for one that is spent."""
     if request.method != "POST":
-        return page(request, "use_link", waiting=LINK_COOKIE in request.COOKIES)
+        return page(request, "use_link", waiting=bool(LINK_COOKIE.read(request)))
     try:
-        user = sign_in_links.use(request.COOKIES.get(LINK_COOKIE, ""), clock.now())
+        user = sign_in_links.use(LINK_COOKIE.read(request), clock.now())
     except Refusal as refusal:
         return page(request, "use_link", refusal.status, waiting=False)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     signed_in.begin(request.session, clock.now())
-    response = redirect("web:visits")
-    response.delete_cookie(LINK_COOKIE, path=reverse("web:sign-in"))
-    return response
+    return LINK_COOKIE.forget(redirect("web:visits"), reverse("web:sign-in"))
 
 
 @never_cache

@@ -57,7 +57,7 @@ STATES: Final = {
 }
 PLACES: Final = {"recliner": _("Recliner"), "bed": _("Bed"), "private_room": _("Private room")}
 
-# Refusals that patients meet, in their language; the others speak the API's English.
+# Refusals that are met on pages, in the reader's language; the others speak the API's English.
 REFUSALS: Final = {
     "wrong_credentials": _("This e-mail address and password do not belong together."),
     "too_many_sign_ins": _("Too many failed sign-ins. Wait a little."),
@@ -67,6 +67,20 @@ REFUSALS: Final = {
     "too_many_codes": _("Too many wrong codes. Wait a quarter of an hour."),
     "set_up_first": _("Set up your own second factor first."),
     "demanded": _("Your organization demands a second factor."),
+    "address_taken": _("This address signs in already. Ask to be invited by another one."),
+    "not_yourself": _("Somebody else has to change this for you."),
+    "admins_only": _("Only an admin decides over admins."),
+    "works_elsewhere": _("This person works at a clinic that is not yours, too. Ask an admin."),
+    "last_admin": _("This is the last admin. Make somebody else one first."),
+    "last_manager": _("This is the last manager. Make somebody else one first."),
+    "on_call": _("Alerts go to this person where nobody else is on call. Say who follows."),
+    "not_care": _("Somebody of the site who nurses, prescribes or is an admin."),
+    "already_here": _("Somebody with this address works here already, or did."),
+    "already_invited": _("This address is invited already. Send that invitation again."),
+    "no_site": _("Somebody who works here works at a site."),
+    "no_role": _("Somebody who works here has a role. Deactivate who has left."),
+    "inactive": _("This person is not here any more."),
+    "no_second_factor": _("This person has set up no second factor."),
     "too_many_links": _("Too many links were asked for. Wait a little."),
     "too_many_holds": _("You hold too many plans at once. Book one, or wait until one is free again."),
     "no_order": _("A prescriber has to order this treatment before you can plan or book it."),

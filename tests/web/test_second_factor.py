@@ -236,17 +236,6 @@ def test_who_becomes_staff_begins_anew(strict: Clinic, client: Client) -> None:
     assert client.get("/visits/").status_code == 302
 
 
-def test_an_admin_opens_the_way_for_who_lost_theirs(strict: Clinic, client: Client) -> None:
-    nurse = strict.users["nurse"]
-    set_up(nurse)
-    assert strict.other
-    for by in (strict.users["manager"], strict.other.users["admin"], nurse):
-        with pytest.raises(Forbidden):
-            second_factor.reset(by, nurse)
-    second_factor.reset(strict.users["admin"], nurse)
-    assert knock(client, nurse)["Location"] == "/sign-in/set-up/"
-
-
 def test_what_changes_it_asks_for_a_code(clinic: Clinic, client: Client) -> None:
     admin = clinic.users["admin"]
     secret, _ = set_up(admin)
