@@ -40,6 +40,9 @@ BATCH = 100
 # For each call at a time so many rows are marked, called for and finished together where the provider keeps keys (it
 # drops what a worker that dies has it brought again); one where it does not.
 WINDOW_WITH_KEYS = 4
+# What was in hand at so many deaths of a worker may be what killed it: from then on it is in hand by itself, so that it
+# takes nothing with it.
+DEATHS_TOGETHER = 2
 # After so much of the lease the rest of a slow batch is given back, so that no row is taken for a dead worker's, and
 # the worker looks for what is urgent.
 SHARE_OF_LEASE = 1 / 3
@@ -50,9 +53,13 @@ LONGEST_PAUSE_SECONDS = 3600
 URGENT_PAUSE_SECONDS = 15
 
 
-def claim(limit: int = BATCH, *, urgent: bool = False) -> list[Claimed]:
-    """Take up to `limit` due rows for LEASE_SECONDS, those whose window closes first; with `urgent` only such."""
-    rows = prepared.all_rows(sql.CLAIM_URGENT if urgent else sql.CLAIM, [limit, settings.LEASE_SECONDS])
+def claim(limit: int = BATCH, *, urgent: bool = False, alone: bool = False) -> list[Claimed]:
+    """Take up to `limit` due rows for LEASE_SECONDS, those whose window closes first.
+
+    With `urgent` only such; with `alone` those of which each is to be in hand by itself, and no others without.
+    """
+    statement = sql.CLAIM_ALONE if alone else sql.CLAIM_URGENT if urgent else sql.CLAIM
+    rows = prepared.all_rows(statement, [limit, settings.LEASE_SECONDS])
     return sorted((Claimed(*row) for row in rows), key=lambda row: (row.not_after, row.id))
 
 
@@ -62,8 +69,8 @@ def send_batch(limit: int = BATCH) -> int:
 
 
 def send_urgent(limit: int = BATCH) -> int:
-    """The same for urgent rows alone."""
-    return carry(claim(limit, urgent=True))
+    """The same for urgent rows; where there are none, for one that is to be in hand by itself."""
+    return carry(claim(limit, urgent=True)) or carry(claim(1, alone=True))
 
 
 def carry(claimed: Sequence[Claimed]) -> int:
@@ -142,7 +149,7 @@ def expire() -> int:
 def reap() -> int:
     """Free rows whose worker is gone (its lease ran out): `due` again, or `unknown` where nobody can tell; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(sql.REAP, [settings.SEND_ATTEMPTS_AT_MOST])
+        cursor.execute(sql.REAP, {"at_most": settings.SEND_ATTEMPTS_AT_MOST, "alone": DEATHS_TOGETHER})
         ended = cursor.fetchall()
     for message_id, status in ended:
         if status == MessageStatus.FAILED:

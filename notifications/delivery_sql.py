@@ -16,8 +16,9 @@ UPDATE notifications_message m
   FROM picked WHERE m.id = picked.id RETURNING m.id, m.attempts, m.channel, m.not_after, m.urgent
 """
 
-CLAIM: Final = _PICKED.format(lane="", order="not_after, id")
-CLAIM_URGENT: Final = _PICKED.format(lane=" AND urgent", order="try_at, id")
+CLAIM: Final = _PICKED.format(lane=" AND NOT alone", order="not_after, id")
+CLAIM_URGENT: Final = _PICKED.format(lane=" AND urgent AND NOT alone", order="try_at, id")
+CLAIM_ALONE: Final = _PICKED.format(lane=" AND alone", order="urgent DESC, not_after, id")
 
 # The lease begins anew here, so that the last of a slow batch has as long for its call as the first. Time is asked for
 # once the session's lock is held: to wait for it may take seconds. A questionnaire that is answered is not asked.
@@ -141,9 +142,9 @@ WITH picked AS MATERIALIZED (
      FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE notifications_message m
-   SET lease_until = NULL, try_at = now(),
+   SET lease_until = NULL, try_at = now(), alone = attempts >= %(alone)s,
        status = CASE WHEN handed_over_at IS NOT NULL AND NOT keyed AND NOT urgent THEN 'unknown'
-                     WHEN attempts >= %s THEN 'failed' ELSE 'due' END,
+                     WHEN attempts >= %(at_most)s THEN 'failed' ELSE 'due' END,
        reason = CASE WHEN handed_over_at IS NOT NULL THEN 'handed over when the worker died'
                      ELSE 'the worker died before it was handed over' END
   FROM picked WHERE m.id = picked.id RETURNING m.id, m.status

@@ -117,7 +117,8 @@ class Message(models.Model):
     that it speaks of) or (offer, kind, channel), an alert's (alert, kind, channel, recipient). `rule` says by which
     rule it is said. What is said along in another message names that one in `told_with` and shares its fate; `tells`
     counts those that this one says along (`together.py`). What is `urgent` goes before everything else. `keyed` is set
-    at the hand-over: the provider knows a repeat by the row's id.
+    at the hand-over: the provider knows a repeat by the row's id. `alone`: it was in hand when workers died, and is
+    taken by itself.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -140,6 +141,7 @@ class Message(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     handed_over_at = models.DateTimeField(null=True, blank=True)
     keyed = models.BooleanField(default=False)
+    alone = models.BooleanField(default=False, db_default=False)
     sent_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     told_with = models.ForeignKey("self", on_delete=models.PROTECT, related_name="along", null=True, blank=True)
@@ -187,6 +189,7 @@ class Message(models.Model):
             models.Index(fields=["try_at"], name="message_urgent", condition=Q(status="due", urgent=True)),
             # Those whose window closes first go first; `try_at` so that what is not due is passed by in the index.
             models.Index(fields=["not_after", "id", "try_at"], name="message_in_order", condition=Q(status="due")),
+            models.Index(fields=["not_after"], name="message_alone", condition=Q(status="due", alone=True)),
             models.Index(fields=["reference"], name="message_by_reference", condition=~Q(reference="")),
             models.Index(fields=["lease_until"], name="message_in_hand", condition=Q(status="sending")),
             models.Index(fields=["session"], name="message_of_session"),

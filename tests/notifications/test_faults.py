@@ -43,6 +43,7 @@ from notifications.channels import Temporary, gateway
 from notifications.follow_ups import answer_follow_up, new_link
 from notifications.lines import Lines
 from notifications.models import Alert, FollowUp, Message, MessagePlan
+from tests.dying import send_in_dying_processes
 from tests.factories import make_patient
 from tests.gateway import DROPPED, TAKEN, Gateway
 from tests.machinery import Machinery, all_done, await_true, book_due, statuses
@@ -314,12 +315,26 @@ def test_f12_poisoned_rows_are_dead_letters_with_a_task_each_and_harm_no_other(c
 def test_f12_a_row_that_kills_every_worker_is_given_up(clinic: Clinic, texts: Gateway, settings: Settings) -> None:
     due(clinic)
     for _ in range(settings.SEND_ATTEMPTS_AT_MOST):
-        (row,) = delivery.claim()
+        (row,) = delivery.claim() or delivery.claim(1, alone=True)
         marking.hand_over(row, keyed=True)
         run_out()
         delivery.reap()
     assert statuses() == {"failed": 1}
     assert Alert.objects.get().kind == "message_failed"
+
+
+def test_f12_rows_that_kill_their_workers_take_nobody_with_them(
+    committed: None, clinic: Clinic, texts: Gateway, settings: Settings
+) -> None:
+    count = 2 * delivery.BATCH // 5
+    due(clinic, count)
+    bad = set(Message.objects.order_by("?").values_list("id", flat=True)[:3])
+    deaths = send_in_dying_processes(bad)
+    assert statuses() == {"sent": count - 3, "failed": 3}
+    assert set(Message.objects.filter(status="failed").values_list("id", flat=True)) == bad
+    assert set(Alert.objects.values_list("message", flat=True)) == bad
+    assert len(texts.accepted) == count - 3
+    assert deaths <= 3 * settings.SEND_ATTEMPTS_AT_MOST
 
 
 @pytest.mark.parametrize("hours", [6, 48])
