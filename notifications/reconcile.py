@@ -184,7 +184,8 @@ def _compare(
 def _revise(row: Message, due: Due | None, said: bool, now: datetime) -> bool:
     """Bring one row that is not said yet in line with what is due; whether it changed."""
     reason = why_not(row) or (due.hindrance if due else "no_longer_wanted")
-    if row.status == MessageStatus.DUE and row.not_after > now:
+    # A window that has closed may be open again: the visit was moved away and is back, and nobody has looked meanwhile.
+    if row.status == MessageStatus.DUE and (row.not_after > now or (due is not None and due.not_after > now)):
         return _skip(row, reason) if reason or due is None else _reschedule(row, due)
     if row.status != MessageStatus.SKIPPED or reason or due is None or due.not_after <= now or said:
         return False

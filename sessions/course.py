@@ -47,9 +47,10 @@ def visit_at(series: Series, sequence: int) -> Visit:
 
 
 def standing_dates(series: Series) -> dict[int, date]:
-    """Site-local date by sequence number: of the live session there, else of the lost one, where it stood."""
+    """Site-local date by sequence number: of the live session there, else of the one lost last, where it stood."""
     zone = zone_of(series.site)
-    rows = sorted(series.sessions.all(), key=lambda row: (row.status not in GONE, row.start))
+    # Ids are in the order in which sessions were made: one that replaces another comes after it, wherever it stands.
+    rows = sorted(series.sessions.all(), key=lambda row: (row.status not in GONE, row.pk))
     return {row.sequence: local_date(row.start, zone) for row in rows}
 
 

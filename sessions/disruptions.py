@@ -236,7 +236,9 @@ def _apply(disruption: Disruption, actor: User, now: datetime, expected: Version
             _move(rows[item.session_id], item.after, SessionStatus.BOOKED, actor, now, disruption, TOLD)
     check_constraints()
     left = {item.session_id for item in items if item.outcome == Outcome.UNRESOLVED}
-    wrong = stranded(disruption.site) - before - left
+    placed = {item.session_id for item in items} - left
+    # Whom the draft gives a place has one, however they stood before: who takes over may be away by now.
+    wrong = stranded(disruption.site) - (before - placed) - left
     wrong |= {pk for pk, row in rows.items() if _problems(series[row.series_id]) - kept[row.series_id]}
     if wrong:
         raise _MovedOn(wrong)
@@ -352,7 +354,7 @@ def _undo(disruption: Disruption, actor: User, now: datetime, expected: Versions
         check_constraints()
     except Conflict as clash:
         raise Conflict("cannot_undo", clash.detail, in_the_way=[{"session": None, "code": clash.code}]) from clash
-    lost = stranded(disruption.site) - before
+    lost = stranded(disruption.site) - (before - {item.session_id for item in changed})
     if lost:
         way = [{"session": str(pk), "code": "supply_changed"} for pk in sorted(lost)]
         raise Conflict("cannot_undo", "What some of them need is no longer there.", in_the_way=way)

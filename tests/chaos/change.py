@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
-ROUNDS, HISTORIES, STEPS = 300, 600, 40
+ROUNDS, HISTORIES, STEPS = 300, 700, 40
 TESTS = ("tests/sessions/test_change_races.py", "tests/sessions/test_change_machine.py")
 
 
 def main(say: Callable[[str], None], seed: int, quick: bool = False) -> bool:
-    """Whether all held; histories are in four places each."""
+    """Whether all held; histories are in three pairs of sites."""
     rounds, histories, steps = (3, 2, 8) if quick else (ROUNDS, HISTORIES, STEPS)
-    say(f"{rounds} rounds of each race, {histories} histories of {steps} steps in each of four places")
+    say(f"{rounds} rounds of each race, {histories} histories of {steps} steps in each of three pairs of sites")
     words = {"CHANGE_ROUNDS": rounds, "CHANGE_HISTORIES": histories, "CHANGE_STEPS": steps}
     given = os.environ | {name: str(number) for name, number in words.items()}
     command = [sys.executable, "-m", "pytest", "-n", "0", "-q", f"--hypothesis-seed={seed}", "--timeout=0", *TESTS]

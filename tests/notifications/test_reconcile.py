@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import clock
 from notifications import reconcile
-from notifications.models import FollowUp, Message, Reconciled
+from notifications.models import FollowUp, Message, MessagePlan, Reconciled
 from tests.factories import make_patient, noon
 from tests.notifications.visits import FOLLOW_UPS, HOUR, book, change, discharge, move, protocol_with
 
@@ -99,6 +99,19 @@ def test_moving_away_and_back_revives_what_was_not_said_and_repeats_nothing(clin
     here = Message.objects.filter(speaks_of=start)
     assert set(here.values_list("kind", "status")) == {("reminder_72h", "sent"), ("reminder_24h", "due")}
     assert set(Message.objects.exclude(speaks_of=start).values_list("status", "reason")) == {("skipped", "moved")}
+
+
+def test_a_window_that_closed_unseen_opens_again_for_who_is_back(clinic: Clinic) -> None:
+    """Nothing was sent for a day, nor given up; meanwhile the visit went elsewhere and came back."""
+    MessagePlan.objects.filter(site=clinic.site).update(receipts=True)
+    start, now = noon(10), clock.now()
+    session = book(clinic, start, now - 30 * HOUR)
+    compare(now - 30 * HOUR)
+    move(clinic, session, noon(12), now)
+    move(clinic, session, start, now)
+    compare(now)
+    receipt = Message.objects.get(kind="receipt", speaks_of=start)
+    assert (receipt.status, receipt.due_at, receipt.not_after) == ("due", now, now + 24 * HOUR)
 
 
 def test_a_reminder_that_was_past_at_moving_never_comes(clinic: Clinic) -> None:

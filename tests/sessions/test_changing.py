@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,7 +20,7 @@ from sessions.facts import zone_of
 from sessions.models import Plan, Series, Session, SessionEvent
 from sessions.rest import in_order
 from sessions.tasks import tick
-from tests.factories import make_order, make_patient, make_protocol, make_user, phase
+from tests.factories import ZONE, make_order, make_patient, make_protocol, make_user, phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from tests.factories import Clinic
 
     Api = Callable[[Any], APIClient]
+
+
+CHICAGO = ZoneInfo(ZONE)
 
 
 def ahead(days: int) -> str:
@@ -286,6 +290,20 @@ def test_a_lost_session_is_given_again_within_its_window(clinic: Clinic, desk: A
     answer = replan(desk, series["id"], plan["id"])
     assert (answer.status_code, answer.json()["replace_by"]) == (200, None)
     assert [(row["sequence"], row["status"]) for row in answer.json()["sessions"]].count((3, "booked")) == 1
+    assert problems(series["id"]) == []
+
+
+def test_of_two_lost_at_one_place_the_later_one_counts(clinic: Clinic, desk: APIClient) -> None:
+    series = booked(desk, clinic, missed=rule("replace"))
+    verb(desk, series["sessions"][0], "cancel", reason="a cold")
+    sooner = local_date(datetime.fromisoformat(later(series["sessions"][-1], days=-1)), CHICAGO).isoformat()
+    plan = planned(desk, series=series["id"], latest_date=sooner)[0]
+    assert plan["sessions"][0]["start"] < series["sessions"][0]["start"], "sooner than the one that was lost"
+    again = replan(desk, series["id"], plan["id"]).json()["sessions"]
+    new = next(row for row in again if (row["sequence"], row["status"]) == (1, "booked"))
+    verb(desk, new, "cancel", reason="another cold")
+    row = Series.objects.select_related("protocol", "site").get(pk=series["id"])
+    assert standing_dates(row)[1] == local_date(datetime.fromisoformat(new["start"]), zone_of(row.site))
     assert problems(series["id"]) == []
 
 

@@ -187,6 +187,22 @@ def test_where_the_world_has_moved_on_there_is_a_fresh_draft(clinic: Clinic, cli
     sound(client, clinic)
 
 
+def test_nobody_is_given_to_a_nurse_who_has_gone_away_since(clinic: Clinic, client: APIClient) -> None:
+    kept = course(clinic, "09:00")[1]
+    span = {"start": at("07:00").isoformat(), "end": at("19:00").isoformat(), "reason": "ill"}
+    first, second = (
+        client.post("/api/v1/time-off/", {"provider": str(nurse.pk), **span}, format="json").json()["disruption"]
+        for nurse in clinic.nurses
+    )
+    assert (first is not None, second) == (True, None), "nobody was with the second nurse yet"
+    answer = verb(client, {"id": first}, "apply").json()
+    assert (answer["code"], answer["changed"]) == ("draft_stale", [str(kept.pk)])
+    fresh = client.get(f"/api/v1/disruptions/{answer['disruption']}/").json()
+    assert outcomes(fresh) != {str(kept.pk): "kept"}
+    assert verb(client, fresh, "apply").status_code == 200
+    sound(client, clinic)
+
+
 def test_somebody_booked_meanwhile_is_in_the_fresh_draft(clinic: Clinic, client: APIClient) -> None:
     draft = absent(client, clinic)
     assert draft["items"] == []
