@@ -53,12 +53,14 @@ class Catcher:
     """Use it as a context manager; `url` is what EMAIL_URL takes.
 
     `reply`, where a test sets it, gives the server's answer to each mail; what it does not accept (2xx) is not kept.
+    What it `drops` it keeps, and the connection ends without a word.
     Each mail takes `pause` seconds, half of them once it is kept.
     """
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.reply: Callable[[Mail], str] = lambda mail: ACCEPTED
+        self.drops: Callable[[Mail], bool] = lambda mail: False
         self.pause = 0.0
         self.port = 0
         self._arrived = Condition()
@@ -100,6 +102,8 @@ class Catcher:
             with self._arrived:
                 self.mails.append(mail)
                 self._arrived.notify_all()
+            if self.drops(mail):
+                cast("asyncio.Transport", server.transport).abort()
         await asyncio.sleep(self.pause / 2)
         return reply
 

@@ -13,7 +13,7 @@ from benchmarks.common import say, servers
 NAMES = {
     "change": "races between two who change one thing, and random histories of change, each step checked",
     "day": "60 visits in 20 chairs played over HTTP, web and worker killed: the board beside the visits' histories",
-    "messages": "10,000 messages while workers, clock and beat are killed 200 times",
+    "messages": "the faults of delivery at full scale; 10,000 messages while workers and clocks are killed 200 times",
     "month": "2,000 visits over a change of clocks: each mail and each text beside the rules read by hand",
     "planner": "5,000 small clinics, the planner's plan beside the optimum by CP-SAT and by trying everything",
     "repair": "full days on which a nurse, a chair or all is lost: their repair beside the optimum by CP-SAT",

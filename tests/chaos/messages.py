@@ -2,6 +2,7 @@
 
 Real workers, a real Valkey; a gateway that keeps keys, then a mail server, which keeps none. Both take some time for a
 call, so that most kills come in the middle of one. Faults come from a seed, which is told and can be given again.
+First those of `message_faults.py`, then the kills.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from django.conf import settings
 from notifications.delivery import WINDOW_WITH_KEYS
 from notifications.models import Message
 from tests.catcher import Catcher
+from tests.chaos import message_faults
 from tests.emptying import empty_tables
 from tests.factories import make_clinic
 from tests.gateway import Gateway
@@ -37,7 +39,7 @@ def main(say: Callable[[str], None], seed: int, *, quick: bool) -> bool:
     """Whether everything held."""
     chance = random.Random(seed)
     sizes = [(300, 10), (100, 6)] if quick else [(10_000, 200), (2_000, 40)]
-    held = []
+    held = [message_faults.all_in_turn(say, chance, empty_tables, quick=quick)]
     for way, (count, kills) in zip((_with_keys, _without_keys), sizes, strict=True):
         with tempfile.TemporaryDirectory() as folder:
             held.append(way(say, Path(folder), count, kills, chance))

@@ -16,6 +16,7 @@ The names F1 to F37 are those of the table of faults that this service is held a
   `test_delivery.py: test_a_cancellation_either_...`
 - F15 moved five times: `test_f15_...`; F16 booked within the lead time, to the second:
   `test_reminders.py: test_of_those_past_at_booking_...`, `test_windows_are_open_...`
+- F3 and F7 to F15 at the table's own scale: `bin/chaos messages` (`tests/chaos/message_faults.py`)
 - F34 a carrier says: `test_twilio.py`; F35 to F37 answers and alerts: `test_f35_...`, `test_f36_...`, `test_f37_...`
 """
 
@@ -379,10 +380,16 @@ def test_f14_a_cancellation_beside_a_hand_over_is_seen_or_followed_by_a_notice(
     assert set(outcomes) <= {"[]", "['cancellation', 'reminder_2000h']"}, outcomes
 
 
-def cancel_beside_sending(clinic: Clinic, session: Session) -> None:
+def cancel_beside_sending(clinic: Clinic, session: Session, later: float = 0) -> None:
+    """Both at once; the cancellation `later` by so many seconds, or the sending where that is negative."""
     together = Barrier(2)
 
+    def send() -> None:
+        Event().wait(-min(later, 0))
+        delivery.send_batch()
+
     def cancel() -> None:
+        Event().wait(max(later, 0))
         change(session, status="cancelled")
         session.events.create(kind="cancelled", actor=clinic.site.on_call, at=clock.now())
 
@@ -391,7 +398,7 @@ def cancel_beside_sending(clinic: Clinic, session: Session) -> None:
         return call()
 
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda call: in_thread(lambda: meet(call)), [delivery.send_batch, cancel]))
+        list(threads.map(lambda call: in_thread(lambda: meet(call)), [send, cancel]))
 
 
 def test_f15_moved_five_times_in_a_minute_one_set_is_said(clinic: Clinic, texts: Gateway) -> None:
