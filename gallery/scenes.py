@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scene:
-    """One person's way. `steps` goes from page to page and gives the name of each as it stands there."""
+    """One person's way. `steps` goes from page to page and gives the name of each as it stands there.
+
+    `opens` is a private link out of a mail, by its name in `__main__.LINKS`, which the way begins with.
+    """
 
     who: str
     steps: Callable[[Page, str], Iterator[str]]
+    opens: str = ""
+    language: str = "en-US"
 
 
 def outside(page: Page, url: str) -> Iterator[str]:
@@ -79,14 +84,61 @@ def desk(page: Page, url: str) -> Iterator[str]:
     yield "found"
     page.get_by_role("link", name="Pruitt, Sam").click()
     yield "patient"
-    page.get_by_role("link", name="Ketamine").first.click()
+    page.locator(".links a[href*='/series/']").first.click()
     yield "series"
+    page.locator("a[href$='/history/']").first.click()
+    yield "history"
+    page.go_back()
     page.get_by_role("link", name="Move or cancel").first.click()
     yield "move"
     page.get_by_role("button", name="Show other times").click()
     yield "places"
     page.get_by_role("link", name="Cancel this visit").click()
     yield "cancel"
+    page.goto(f"{url}/patients/")
+    page.get_by_label("Name or birth date").fill("sam pru")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="Pruitt, Sam").click()
+    page.get_by_role("link", name="How to reach them").click()
+    yield "reach"
+
+
+def asked(page: Page, _url: str) -> Iterator[str]:
+    """Somebody answers a check-in out of the mail: with nothing, then with all."""
+    yield "check-in"
+    page.locator("form .button.go").click()
+    yield "check-in-wrong"
+    for question in page.locator("fieldset").all():
+        question.locator("input").first.check(force=True)
+    page.locator("form .button.go").click()
+    yield "thanks"
+
+
+def stopped(page: Page, _url: str) -> Iterator[str]:
+    """Somebody ends the mails."""
+    yield "stop-mails"
+    page.locator("form .button").first.click()
+    yield "mails-stopped"
+
+
+def spanish(page: Page, url: str) -> Iterator[str]:
+    """A patient who reads Spanish, whose words are longer."""
+    for name in ("visits", "book", "calendar", "messages", "my-data"):
+        page.goto(f"{url}/{name}/")
+        yield f"es-{name}"
+    page.goto(f"{url}/book/")
+    page.locator("form[data-working] .button.go").click()
+    page.locator(".plan").first.wait_for()
+    yield "es-plans"
+
+
+def spanish_staff(page: Page, url: str) -> Iterator[str]:
+    """Whoever works in Spanish: the header's pages, and the pages of the clinic."""
+    for name in header(page, url):
+        yield f"es-{name}"
+    for name in ("protocols", "utilisation", "messages", "templates", "supply"):
+        page.goto(f"{url}/clinic/{name}/")
+        yield f"es-clinic-{name}"
 
 
 def placing(page: Page, url: str) -> Iterator[str]:
@@ -94,6 +146,8 @@ def placing(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/board/")
     page.locator("a.visit").first.click()
     yield "seat"
+    page.goto(f"{url}/day-sheet/")
+    yield "day-sheet"
 
 
 def care(page: Page, url: str) -> Iterator[str]:
@@ -148,12 +202,19 @@ def running(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/clinic/supply/")
     page.get_by_role("link", name="Change the clinic").click()
     yield "site"
+    for name in ("Add a chair", "Add a person"):
+        page.goto(f"{url}/clinic/supply/")
+        page.get_by_role("link", name=name).first.click()
+        yield name.lower().replace(" ", "-")
     page.goto(f"{url}/availability/")
     page.get_by_role("link", name="Week after").click()
     page.locator(".week .works").first.click()
     yield "availability-drawn"
     page.get_by_role("button", name="See what it does").click()
     yield "time-off"
+    page.goto(f"{url}/availability/")
+    page.locator("a[href*='/availability/shifts/']").first.click()
+    yield "shift"
 
 
 def chairside(page: Page, url: str) -> Iterator[str]:
@@ -185,6 +246,10 @@ SCENES = (
     Scene("", outside),
     Scene("patient", booking),
     Scene("patient", own),
+    Scene("patient", spanish, language="es-US"),
+    Scene("admin", spanish_staff, language="es-US"),
+    Scene("", asked, opens="check-in"),
+    Scene("", stopped, opens="stop-mails"),
     Scene("frontdesk", header),
     Scene("frontdesk", desk),
     Scene("frontdesk", placing),
