@@ -72,6 +72,7 @@ def servers() -> Iterator[Servers]:
         os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = postgres.start(), valkey.start()
         os.environ |= {"ENVIRONMENT": "development", "SECRET_KEY": "for-benchmarks-only-" + "x" * 50}
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "ALLOWED_HOSTS": "127.0.0.1"}
+        os.environ["STATIC_ROOT"] = str(folder / "static")
         django.setup()
         # The SMTP server on this machine would tell of every line that it is sent, at the price of a mail.
         logging.getLogger("mail.log").setLevel(logging.WARNING)

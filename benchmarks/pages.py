@@ -17,6 +17,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -68,6 +69,7 @@ def main(servers: Servers, quick: bool) -> None:
         clinic = make_clinic(database, 30 if quick else 365, 1)
     say(f"{clinic.sessions} visits in {clinic.days} days")
     pages = _pages(clinic)
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["drf_spectacular_sidecar"])
     say(f"{'page':12} {'queries':>8} {'p50 ms':>8} {'p99 ms':>8} {'KB':>7}")
     with web(servers.folder, "config.wsgi") as port, web(servers.folder, "benchmarks.bare") as bare:
         empty = load(bare, [cycle([request("GET", "/empty")])], 0.3 if quick else 2.0).check(200)

@@ -1,4 +1,7 @@
-"""Brings the database up to date and makes the demo clinic, in one process: `python -m config.prepare [--demo]`."""
+"""Collects static files, brings the database up to date and makes the demo clinic, in one process.
+
+`python -m config.prepare [--demo]`
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,14 @@ def wait_for_database() -> None:
 
 
 def main() -> None:
-    """Migrations, then the demo clinic where it is asked for (the command leaves an existing one alone)."""
+    """Migrations, then the demo clinic where it is asked for (the command leaves an existing one alone).
+
+    Static files of our own pages only: those of packages are served from where they are.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     wait_for_database()
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["drf_spectacular_sidecar"])
     call_command("migrate", interactive=False, verbosity=0)
     if "--demo" in sys.argv[1:] and "demo" in get_commands():
         call_command("demo")

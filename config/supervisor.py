@@ -135,6 +135,7 @@ class Supervisor:
         """What the service's processes see: ours, and what the caller left open."""
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         environment["INFUSION_DATA"] = str(self.data)
+        environment.setdefault("STATIC_ROOT", str(self.data / "static"))
         if self.postgres:
             environment["DATABASE_URL"] = self.postgres.url
         if self.valkey:
@@ -303,6 +304,7 @@ def reachable(listener: socket.socket) -> tuple[str, bool]:
 def code_state() -> str:
     """Changes with the project's code, its dependencies and the day."""
     files = [ROOT / "requirements.txt", *(f for f in ROOT.glob("[a-z]*/**/*.py") if f.parts[-2] != "tests")]
+    files += ROOT.glob("web/static/web/*")
     facts = [time.strftime("%Y-%m-%d")]
     facts += [f"{file} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in sorted(files)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()

@@ -39,7 +39,7 @@ from notifications.models import FollowUp
 from accounts import clock
 from accounts.models import Patient
 now = clock.now()
-asked = FollowUp.objects.filter(answered_at=None, due_at__lt=now, expires_at__gt=now).order_by("due_at")
+asked = FollowUp.objects.filter(answered_at=None, expires_at__gt=now, session__status="completed").order_by("due_at")
 print(*("check-in " + follow_ups.new_link(each) for each in asked[:4]), sep="\\n")
 print(*("stop-mails " + stopping.address(each) for each in Patient.objects.order_by("-family_name")[1:5]), sep="\\n")
 """

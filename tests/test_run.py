@@ -3,6 +3,7 @@ nothing behind."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import re
@@ -41,7 +42,7 @@ def eventually(check: Callable[[], bool]) -> None:
 
 def environment(**more: str) -> dict[str, str]:
     """Ours without what tells `bin/run` to use other servers or settings."""
-    return {name: value for name, value in os.environ.items() if name not in OWN} | more
+    return {name: value for name, value in os.environ.items() if name not in (*OWN, "STATIC_ROOT")} | more
 
 
 def free_port() -> int:
@@ -144,6 +145,22 @@ def test_it_says_where_it_is_and_keeps_its_folder_private(service: Service) -> N
     assert service.answers()
     assert stat.S_IMODE(service.data.stat().st_mode) == 0o700
     assert stat.S_IMODE((service.data / "secret_key").stat().st_mode) == 0o600
+
+
+def test_a_page_asks_for_one_stylesheet_that_travels_compressed_and_is_kept(service: Service) -> None:
+    """The phone's first paint waits for nothing else, and a changed style has another name."""
+    root = f"http://127.0.0.1:{service.port}"
+    with urllib.request.urlopen(f"{root}/", timeout=5) as page:
+        styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.read().decode())
+    assert len(styles) == 1
+    assert re.search(r"/look\.[0-9a-f]{12}\.css$", styles[0])
+    asked = urllib.request.Request(f"{root}{styles[0]}", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked, timeout=5) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert "immutable" in answer.headers["Cache-Control"]
+        style = gzip.decompress(answer.read()).decode()
+    assert "--plum:" in style
+    assert "@import" not in style
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "beat", "clock", "valkey", "postgres"])
