@@ -102,10 +102,14 @@ def push_out(pool: Pool, new: Claim) -> dict[str, str] | None:
     rows = {name: {each.id: each for each in claims} for name, claims in pool.movable.items()}
     busy = {name: use.busy for name, use in pool.full.items()}
     pushed: Counter[str] = Counter()
+    fit: dict[str, list[str]] = {}
     waiting = [new]
     for _ in range(PUSHES):
         claim = waiting.pop()
-        fitting = [one.id for one in pool.options(claim) if not pool.firm[one.id].busy & claim.during]
+        fitting = fit.get(claim.id)
+        if fitting is None:
+            fitting = [one.id for one in pool.options(claim) if not pool.firm[one.id].busy & claim.during]
+            fit[claim.id] = fitting
         if not fitting:
             return None
         out: list[Claim] = []
@@ -129,12 +133,16 @@ def _least_often(
     fitting: list[str], rows: dict[str, dict[str, Claim]], claim: Claim, pushed: Counter[str]
 ) -> tuple[str, list[Claim]]:
     """The row from which those are pushed out who have been least often, and who they are."""
-    found: tuple[int, str, list[Claim]] | None = None
+    least, best, during = 1 << 30, "", claim.during
     for name in fitting:
-        mine = [each for each in rows[name].values() if each.during & claim.during]
-        often = len(mine) + sum(pushed[each.id] for each in mine)
-        if found is None or often < found[0]:
-            found = (often, name, mine)
-    if found is None:
+        often = 0
+        for each in rows[name].values():
+            if each.during & during:
+                often += 1 + pushed[each.id]
+                if often >= least:
+                    break
+        else:
+            least, best = often, name
+    if not best:
         raise AssertionError("somebody fits on no row and was asked about")
-    return found[1], found[2]
+    return best, [each for each in rows[best].values() if each.during & during]

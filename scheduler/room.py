@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from scheduler.facts import Day, Need, Seat
     from scheduler.pools import Claim, Pool
 
-# Planes of a sum: no clinic has 4,096 chairs.
-PLANES = 12
-
 
 class _Part(NamedTuple):
     """What a session takes of one sum: so much in so many slots from so many after its start."""
@@ -105,7 +102,7 @@ class Room:
         key = (which, amount, length)
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = runs(self.all & ~at_most(self._sums[which], amount - 1, self.all), length)
+            found = self._kept[key] = runs(_at_least(self._sums[which], amount, self.all), length)
         return found
 
     def take(self, need: Need, start: int) -> None:
@@ -121,13 +118,22 @@ class Room:
         self._kept.clear()
 
 
+def _at_least(planes: list[int], amount: int, everywhere: int) -> int:
+    """The slots in which a sum is so much or more; mostly it is one more that is asked for."""
+    if amount != 1:
+        return everywhere & ~at_most(planes, amount - 1, everywhere)
+    some = 0
+    for plane in planes:
+        some |= plane
+    return some
+
+
 def _difference(there: Sequence[int], used: Sequence[int], everywhere: int) -> list[int]:
     """One count less another, as planes; nothing where it would be less than nothing."""
-    left = [*there, *[0] * (PLANES - len(there))]
-    borrow = 0
-    for place in range(PLANES):
+    width = max(len(there), len(used))
+    left, borrow = [*there, *[0] * (width - len(there))], 0
+    for place, plane in enumerate(left):
         term = used[place] if place < len(used) else 0
-        plane = left[place]
         left[place] = plane ^ term ^ borrow
         borrow = (~plane & (term | borrow)) | (term & borrow)
     return [plane & everywhere & ~borrow for plane in left]
@@ -136,7 +142,7 @@ def _difference(there: Sequence[int], used: Sequence[int], everywhere: int) -> l
 def _subtract(planes: list[int], amount: int, slots: int) -> None:
     """Take an amount from a sum in each of the slots, in which it is at least as much."""
     borrow, place = 0, 0
-    while amount or borrow:
+    while slots and (amount or borrow):
         plane, term = planes[place], slots if amount & 1 else 0
         planes[place] = plane ^ term ^ borrow
         borrow = (~plane & (term | borrow)) | (term & borrow)

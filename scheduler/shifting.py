@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_DAYS_AWAY = 35
 TAKEN_OUT = (1, 2, 3, 4, 6)
 # So many tries a case, at most so many in all.
-TRIES_A_CASE, MOST_TRIES = 60, 2400
+TRIES_A_CASE, MOST_TRIES = 60, 1600
 # By so many minutes a try may be worse at first.
 SLACK = 240
 
@@ -86,6 +86,7 @@ class Times:
             ]
         self._offsets: dict[tuple[str, date], int] = {}
         self._windows: dict[str, tuple[date, date]] = {}
+        self._dates: dict[tuple[str, date, date], list[tuple[date, int]]] = {}
 
     def copy(self) -> Times:
         """The same state, to be changed apart."""
@@ -143,8 +144,12 @@ class Times:
     def dates(self, case: Case) -> list[tuple[date, int]]:
         """The days that are left to a case with the least minutes that each is away, nearest first."""
         low, high = self.window(case)
-        days = [on for on in self.days if low <= on <= high and abs((on - case.day).days) <= MOST_DAYS_AWAY]
-        return sorted(((on, self._away(case, on)) for on in days), key=lambda each: (each[1], each[0]))
+        found = self._dates.get((case.id, low, high))
+        if found is None:
+            days = [on for on in self.days if low <= on <= high and abs((on - case.day).days) <= MOST_DAYS_AWAY]
+            found = sorted(((on, self._away(case, on)) for on in days), key=lambda each: (each[1], each[0]))
+            self._dates[case.id, low, high] = found
+        return found
 
     def _away(self, case: Case, on: date) -> int:
         """How far a day is off, whatever the start: minutes from a case's start to its begin, or from its end."""
