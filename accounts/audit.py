@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection, migrations
 
@@ -16,7 +16,7 @@ from accounts import clock
 from accounts.prepared import change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
 
@@ -51,6 +51,31 @@ def record_reads(actor: UUID | None, record_type: str, rows: Iterable[tuple[UUID
         return
     records, patients = [str(record) for record, _ in shown], [patient for _, patient in shown]
     change(READS, [clock.now(), actor, record_type, records, patients])
+
+
+class Reading(NamedTuple):
+    """Who is shown records of which table, of what a statement finds at most so many, the first ones (None: all)."""
+
+    actor: UUID | None
+    record_type: str
+    at_most: int | None = None
+
+
+# Finding and noting down as one statement: shown is what has been committed. A page's first rows are in its order.
+SHOWN = """
+WITH found AS MATERIALIZED ({statement}), noted AS (
+    INSERT INTO accounts_auditentry (at, actor, action, record_type, record_id, patient_id)
+    SELECT %s, %s, 'read', %s, id::text, patient_id FROM (SELECT id, patient_id FROM found LIMIT %s) AS shown
+    WHERE patient_id IS NOT NULL
+)
+SELECT * FROM found
+"""
+
+
+def noting(statement: str, values: Sequence[Any], reading: Reading) -> tuple[str, list[Any]]:
+    """The statement, which gives `id` and `patient_id` among others, such that it writes down who is shown what."""
+    told = [clock.now(), reading.actor, reading.record_type, reading.at_most]
+    return SHOWN.format(statement=statement), [*values, *told]
 
 
 # A screen that stays open shows the same again and again: who saw whom is told once in a while.

@@ -10,6 +10,7 @@ from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from accounts import clock
+from accounts.audit import noting
 from accounts.http.rows import rows
 from accounts.models import Patient, Site
 from accounts.prepared import columns, first_row, take
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from accounts.audit import Reading
     from accounts.models import User
 
 
@@ -40,8 +42,11 @@ def visible_sessions(user: User) -> QuerySet[Session]:
     return Session.objects.filter(_own_or_staffed(user))
 
 
-def visible_session_row(user: User, wanted: UUID, columns: Sequence[str]) -> Any:
-    """What `visible_sessions` finds for one id, as a plain row of these columns; None where that is nothing."""
+def visible_session_row(user: User, wanted: UUID, columns: Sequence[str], reading: Reading | None = None) -> Any:
+    """What `visible_sessions` finds for one id, as a plain row of these columns; None where that is nothing.
+
+    `noted` says whether `reading` was written down with it.
+    """
     if user.sight is None:
         return next(iter(rows(visible_sessions(user).filter(pk=wanted), *columns)), None)
     names = ", ".join(map(connection.ops.quote_name, columns))
@@ -49,8 +54,11 @@ def visible_session_row(user: User, wanted: UUID, columns: Sequence[str]) -> Any
         f"SELECT {names} FROM infusion_sessions_session"  # noqa: S608  (names of ours)
         " WHERE id = %s AND (site_id = ANY(%s) OR patient_id = ANY(%s))"
     )
-    found = first_row(statement, [wanted, list(user.sight.sites), list(user.sight.patient)], shown=True)
-    return None if found is None else SimpleNamespace(pk=wanted, **dict(zip(columns, found, strict=True)))
+    values: list[Any] = [wanted, list(user.sight.sites), list(user.sight.patient)]
+    if reading is not None:
+        statement, values = noting(statement, values, reading)
+    found, noted = first_row(statement, values, shown=True), reading is not None
+    return None if found is None else SimpleNamespace(pk=wanted, noted=noted, **dict(zip(columns, found, strict=True)))
 
 
 # What `visible_patients` and `scheduler.queries.visible_protocols` find for one id each.

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.urls import register_converter
+from django.urls import include, path, register_converter
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.audit import record_reads
+from accounts import rights
+from accounts.audit import Reading, record_reads
 from accounts.http import conditions, paging
 from accounts.http.base import SAFE, ApiView
 from accounts.http.fields import as_uuid
 from accounts.http.filters import StrictFilterBackend, StrictFilterSet
+from accounts.http.rows import are_rows, to_be_noted
 from accounts.refusals import Invalid, NotFound, Stale, require_version
 
 if TYPE_CHECKING:
@@ -87,6 +89,10 @@ class RecordViewSet(ApiView, GenericViewSet):
     def shown(self, records: Sequence[Any]) -> None:
         """Hook: these records were just shown to the caller (the audit trail of reads)."""
 
+    def to_be_shown(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Hook: of these records a page will be shown."""
+        return queryset
+
     def show(self, record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """The answer that shows one record, read again so that it is as the database has it, with its ETag."""
         record = self.seen(record.pk) or record
@@ -101,8 +107,9 @@ class RecordViewSet(ApiView, GenericViewSet):
 
     def page(self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer]) -> Response:
         """One page of `queryset`."""
-        rows = self.paginate_queryset(queryset) or []
-        if serializer_class is self.get_serializer_class():
+        of_this_kind = serializer_class is self.get_serializer_class()
+        rows = self.paginate_queryset(self.to_be_shown(queryset) if of_this_kind else queryset) or []
+        if of_this_kind:
             self.shown(rows)
         data = serializer_class(rows, many=True, context=self.get_serializer_context()).data
         return self.get_paginated_response(data)
@@ -124,9 +131,24 @@ class PatientRecords(RecordViewSet):
     """Records that belong to a patient (`patient_id`): who was shown one is in the audit trail."""
 
     def shown(self, records: Sequence[Any]) -> None:
-        """Write the reads down; a record without a patient is nobody's."""
-        rows = [(record.pk, record.patient_id) for record in records if record.patient_id is not None]
-        record_reads(self.user.pk, self.model._meta.db_table, rows)
+        """Write down the reads that are not yet; a record without a patient is nobody's."""
+        new = (record for record in records if record.patient_id is not None and not getattr(record, "noted", False))
+        record_reads(self.user.pk, self.model._meta.db_table, [(record.pk, record.patient_id) for record in new])
+
+    def to_be_shown(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Plain rows are written down by the statement that reads them."""
+        if not are_rows(queryset):
+            return queryset
+        pages: Any = self.paginator
+        shown_at_most = pages.get_page_size(self.request)
+        return to_be_noted(queryset, Reading(self.user.pk, self.model._meta.db_table, shown_at_most))
+
+    def sure_to_show(self) -> Reading | None:
+        """What to write down with the record's reading, where nothing can keep the answer from showing it."""
+        asked = self.request.META
+        if asked.get("QUERY_STRING") or "HTTP_IF_NONE_MATCH" in asked or not rights.may(self.user, self.right):
+            return None
+        return Reading(self.user.pk, self.model._meta.db_table)
 
 
 class ListRecords:
@@ -214,3 +236,14 @@ class RecordRouter(SimpleRouter):
 
     def __init__(self) -> None:
         super().__init__(trailing_slash=True, use_regex_path=False)
+
+    def get_urls(self) -> list[Any]:
+        """Addresses by the resource's name: whoever looks for one passes the others by, not each of their addresses."""
+        if [prefix for prefix, _, _ in self.registry] == [""]:
+            return super().get_urls()
+        groups = []
+        for prefix, viewset, basename in self.registry:
+            alone = RecordRouter()
+            alone.register("", viewset, basename=basename)
+            groups.append(path(f"{prefix}/", include(alone.urls)))
+        return groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
@@ -41,19 +42,29 @@ INSTANTS = (
 )
 KINDS = ("prepare", "infuse", "recover", "turnover")
 MARKS = ("start", "infuse_start", "recover_start", "end", "turnover_end")
+IDS = ("id", *(f"{name}_id" for name in REFERENCES))
 # All that is shown of a session, for those who read it without the model.
-COLUMNS = ("id", *(f"{name}_id" for name in REFERENCES), *PLAIN, *dict.fromkeys((*INSTANTS, *MARKS)))
+COLUMNS = (*IDS, *PLAIN, *dict.fromkeys((*INSTANTS, *MARKS)))
+SHOWN = ("id", *REFERENCES, *PLAIN, *INSTANTS)
+shown_of, marks_of = itemgetter(*IDS, *PLAIN, *INSTANTS), itemgetter(*MARKS)
 INSTANT = fields.InstantField()
 
 
-def shown_instant(instant: datetime | str | None) -> str | None:
-    """An instant as every field shows it; text is shown already (`accounts.http.rows`)."""
-    return instant if instant is None or isinstance(instant, str) else INSTANT.to_representation(instant)
+def shown_instant(instant: datetime | None) -> str | None:
+    """An instant as every field shows it."""
+    return None if instant is None else INSTANT.to_representation(instant)
 
 
-def blocks_of(shown: dict[str, Any]) -> list[dict[str, Any]]:
+def as_row(session: Session) -> dict[str, Any]:
+    """A session as `accounts.http.rows` has it: ids and instants are text as it is shown."""
+    row = vars(session)
+    ids = {name: str(row[name]) for name in IDS}
+    return {**row, **ids, **{name: shown_instant(row[name]) for name in (*INSTANTS, *MARKS)}}
+
+
+def blocks_of(row: dict[str, Any]) -> list[dict[str, Any]]:
     """The planned parts of a session, each from where the one before ends; its instants as they are shown."""
-    marks = [shown[name] for name in MARKS]
+    marks = marks_of(row)
     parts = zip(KINDS, marks, marks[1:], strict=False)
     return [{"kind": kind, "start": start, "end": end} for kind, start, end in parts]
 
@@ -105,15 +116,8 @@ class SessionSerializer(StrictModelSerializer):
 
         `instance` is a session, or a row of `COLUMNS`.
         """
-        row = vars(instance)
-        times = {name: shown_instant(row[name]) for name in (*INSTANTS, *MARKS)}
-        return {
-            "id": str(row["id"]),
-            **{name: str(row[f"{name}_id"]) for name in REFERENCES},
-            **{name: row[name] for name in PLAIN},
-            **{name: times[name] for name in INSTANTS},
-            "blocks": blocks_of(times),
-        }
+        row = as_row(instance) if isinstance(instance, Session) else vars(instance)
+        return {**dict(zip(SHOWN, shown_of(row), strict=True)), "blocks": blocks_of(row)}
 
 
 class AdjustmentSerializer(StrictSerializer):

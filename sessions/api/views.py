@@ -217,7 +217,7 @@ class SessionViewSet(ListRecords, ReadRecord, DayVerbs):
     def seen(self, wanted: UUID) -> Any:
         """One session; to be read, as a plain row."""
         if self.action == "retrieve":
-            return visible_session_row(self.user, wanted, shapes.COLUMNS)
+            return visible_session_row(self.user, wanted, shapes.COLUMNS, self.sure_to_show())
         return super().seen(wanted)
 
     @property
