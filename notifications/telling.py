@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import prefetch_related_objects
+
 from accounts import clock
 from accounts.models import Channel
 from notifications import pacing, staff_texts, texts, together
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from notifications.channels import Text
 
-ALONG = ("session__site", "offer__site", "patient", "follow_up", "alert", "recipient__pager")
+ALONG = ("session", "offer", "patient", "follow_up", "alert", "recipient__pager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Batch:
 def load(ids: Sequence[UUID]) -> Batch:
     """These messages. What was to be said along in them and is not wanted any more is let go."""
     rows = list(Message.objects.select_related(*ALONG).filter(id__in=ids))
+    # A batch is of a few sites: each is read once, not with each row.
+    prefetch_related_objects(rows, "session__site", "offer__site")
     own = texts.own_wordings({row.site.id for row in rows})
     along = _along([row for row in rows if row.tells])
     return Batch({row.id: Telling(row, own, tuple(along[row.id])) for row in rows}, pacing.texted(rows, clock.now()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from email.utils import parseaddr
 from functools import lru_cache
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import formats, translation
-from django.utils.translation import gettext
+from django.utils.html import escape
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import clock
 from accounts.models import Channel, Site
@@ -36,6 +38,7 @@ IN_THE_CALENDAR = frozenset({"receipt", "preparation", "reminder", "change"})
 # The order of day and month differs; names of days and months are Django's own.
 DAY_FORMAT = {"en": "D, M j", "es": "D j M"}
 FEWEST_LETTERS_OF_A_NAME = 10
+NAME = re.compile("\ue000(\\w+)\ue001")
 
 
 def compose(message: Message, own: OwnWordings | None = None, along: Sequence[Message] = ()) -> Text:
@@ -132,25 +135,48 @@ def mail(
     wording: wordings.Wording, values: Mapping[str, str], language: str, calendar: str = "", stop: str = ""
 ) -> Text:
     """The wording as a mail: the same words as plain text and as HTML, with the way to end such mails."""
-    subject, body = wordings.filled(wording.subject, values), wordings.filled(wording.body, values)
+    subject = " ".join(wordings.filled(wording.subject, values).split())
+    body, links, lay_out = wording.body, frozenset({"{link}"} if values["link"] else ()), _laid_out
+    if values["links"] or values["visits"]:
+        # What has paragraphs of its own is there before they are told apart. Nobody else's mail is like it.
+        body = body.replace("{links}", values["links"]).replace("{visits}", values["visits"])
+        links, lay_out = links | {*values["links"].split()}, _laid_out.__wrapped__
+    text, html = lay_out(body, links, _button(values), bool(stop), language)
+    given = {**values, "subject": subject, "stop": stop}
+    escaped = {name: escape(value) for name, value in given.items()}
+    return Text(subject, _given(text, given), _given(html, escaped), calendar, stop)
+
+
+# Of all that is due at a time, most has the same words.
+@lru_cache(500)
+def _laid_out(body: str, links: frozenset[str], button: str, stop: bool, language: str) -> tuple[str, str]:
+    """The text and the HTML of a mail, in which values are still to be given, by their names."""
     with translation.override(language):
         context = {
-            "paragraphs": body.split("\n\n"),
-            "links": {values["link"], *values["links"].split()} - {""},
-            "button": _button(values),
-            "stop": stop,
+            "paragraphs": [_named(paragraph) for paragraph in body.split("\n\n")],
+            "links": {_named(link) for link in links},
+            "button": gettext(button),
+            "stop": _named("{stop}") if stop else "",
             "language": language,
         }
-        text = render_to_string("notifications/mail.txt", context | {"body": body}).strip() + "\n"
-        html = render_to_string("notifications/mail.html", context | {"subject": subject})
-    return Text(" ".join(subject.split()), text, html, calendar, stop)
+        text = render_to_string("notifications/mail.txt", context | {"body": _named(body)}).strip() + "\n"
+        return text, render_to_string("notifications/mail.html", context | {"subject": _named("{subject}")})
+
+
+def _named(text: str) -> str:
+    """The fields of a text by names that pass through a template as they are."""
+    return wordings.FIELD.sub("\ue000\\1\ue001", text)
+
+
+def _given(text: str, values: Mapping[str, str]) -> str:
+    return NAME.sub(lambda found: values.get(found[1], found[0]), text)
 
 
 def _button(values: Mapping[str, str]) -> str:
-    """What the button of a mail with a link says."""
+    """What the button of a mail with a link says, in English."""
     if values["until"]:
-        return gettext("See the free place")
-    return gettext("Sign in") if values["minutes"] else gettext("Answer the questions")
+        return gettext_noop("See the free place")
+    return gettext_noop("Sign in") if values["minutes"] else gettext_noop("Answer the questions")
 
 
 def short(body: str, values: Mapping[str, str]) -> str:
