@@ -25,7 +25,7 @@ from notifications.models import Wording
 from sessions.models import SessionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date, datetime
     from uuid import UUID
 
@@ -136,7 +136,8 @@ def mail(
 ) -> Text:
     """The wording as a mail: the same words as plain text and as HTML, with the way to end such mails."""
     subject = " ".join(wordings.filled(wording.subject, values).split())
-    body, links, lay_out = wording.body, frozenset({"{link}"} if values["link"] else ()), _laid_out
+    body, links = wording.body, frozenset({"{link}"} if values["link"] else ())
+    lay_out: Callable[..., tuple[str, str]] = _laid_out
     if values["links"] or values["visits"]:
         # What has paragraphs of its own is there before they are told apart. Nobody else's mail is like it.
         body = body.replace("{links}", values["links"]).replace("{visits}", values["visits"])

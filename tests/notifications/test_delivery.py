@@ -219,6 +219,7 @@ def test_a_poisoned_row_harms_no_other(clinic: Clinic, mail: Catcher) -> None:
 def test_a_text_that_cannot_be_written_ends_as_failed(clinic: Clinic, mail: Catcher, settings: Settings) -> None:
     due(clinic)
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "APP_DIRS": False}]
+    texts._laid_out.cache_clear()
     with pytest.raises(TemplateDoesNotExist):
         texts.compose(Message.objects.select_related("session__site", "follow_up").get())
     for _ in range(settings.SEND_ATTEMPTS_AT_MOST):
