@@ -22,7 +22,7 @@ from notifications.follow_ups import new_link, revoke_links
 from notifications.models import Alert, FlagRule, FollowUp, Message, Reply, Roster, Wording
 from scheduler.models import AvailabilityRule, ChairClosure, GateDefinition, Provider, SiteClosure, TimeOff
 from scheduler.planner import Wishes
-from sessions import disruptions, lifecycle, waitlist
+from sessions import applying, disruptions, lifecycle, waitlist
 from sessions.models import Disruption, Offer, Order, Plan, Series, SeriesStatus, Session, WaitlistEntry
 from sessions.planning import PlanRequest, propose
 from sessions.rest import propose_rest
@@ -344,11 +344,11 @@ def _changes(world: World) -> None:
         clinic.session(world.day(day), series=clinic.series(clinic.patient))
     world.by_role["prescriber"] |= {
         "disruption": str(absent(clinic.prescriber, 111).pk),
-        "applied_disruption": str(disruptions.apply(absent(clinic.prescriber, 112), manager, now).pk),
+        "applied_disruption": str(applying.apply(absent(clinic.prescriber, 112), manager, now).pk),
     }
     world.ids |= {
         "disruption": str(absent(clinic.nurses[0], 110).pk),
-        "applied_disruption": str(disruptions.apply(absent(clinic.nurses[0], 117), manager, now).pk),
+        "applied_disruption": str(applying.apply(absent(clinic.nurses[0], 117), manager, now).pk),
         "replaced_disruption": str(_replaced(absent(clinic.nurses[0], 124)).pk),
     }
     session = Session.objects.select_related("series__protocol", "site").get(pk=world.ids["booked"])

@@ -23,7 +23,7 @@ from notifications.models import Message
 from scheduler.models import Chair, Provider
 from scheduler.queries import staffed_chairs, staffed_providers
 from scheduler.walltime import instant
-from sessions import disruptions
+from sessions import applying, disruptions
 from sessions.api.change_serializers import told
 from sessions.facts import zone_of
 from sessions.models import (
@@ -236,13 +236,13 @@ def _show(request: HttpRequest, found: Disruption, status: int = 200, refused: C
 @page_for("disruptions.apply", "POST")
 def apply(request: HttpRequest, disruption: str) -> HttpResponse:
     """Apply it whole; where the world has moved on, the fresh draft is shown instead."""
-    return _change(request, disruption, disruptions.apply, _("Applied. What patients are told follows by itself."))
+    return _change(request, disruption, applying.apply, _("Applied. What patients are told follows by itself."))
 
 
 @page_for("disruptions.undo", "POST")
 def undo(request: HttpRequest, disruption: str) -> HttpResponse:
     """Undo it whole, or say what stands in the way."""
-    return _change(request, disruption, disruptions.undo, _("Undone. Everybody is back where they were."))
+    return _change(request, disruption, applying.undo, _("Undone. Everybody is back where they were."))
 
 
 def _change(request: HttpRequest, disruption: str, use_case: Any, done: str) -> HttpResponse:

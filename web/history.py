@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from accounts.audit import record_reads
+from accounts.models import Channel
 from accounts.refusals import NotFound
 from accounts.rights import is_staff
-from notifications.models import Message
+from notifications.models import MessageStatus
 from scheduler.models import Chair, Provider
+from sessions.events import told_after_each
 from sessions.models import SessionEvent
 from web.pages import page, page_for
 from web.visits import visit_seen_by
@@ -19,19 +21,20 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from accounts.models import User
+    from sessions.events import Told
     from sessions.models import Session
 
 
 @dataclass(frozen=True)
 class Change:
-    """One event: what it was, by whom, and what was so before and after, in words."""
+    """One event: what it was, by whom, what was so before and after, in words; `messages` are kind, channel, status."""
 
     event: SessionEvent
     what: str
     before: Side
     after: Side
     disruption: str | None
-    messages: list[Message]
+    messages: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,7 @@ def _changes(visit: Session) -> list[Change]:
     names = {str(pk): name for pk, name in Chair.objects.filter(site=visit.site).values_list("pk", "name")}
     names |= {str(pk): name for pk, name in Provider.objects.filter(site=visit.site).values_list("pk", "name")}
     events = list(visit.events.select_related("actor").order_by("id"))
-    said = list(Message.objects.filter(session=visit, patient=visit.patient_id).order_by("created_at", "id"))
-    ends = [*(event.at for event in events[1:]), None]
+    said = told_after_each(visit)
     return [
         Change(
             event=event,
@@ -66,12 +68,16 @@ def _changes(visit: Session) -> list[Change]:
             before=_side(event.before, names),
             after=_side(event.after, names),
             disruption=event.after.get("disruption"),
-            messages=[each for each in said if each.created_at >= event.at and (end is None or each.created_at < end)],
+            messages=[_words(one) for one in said[event.pk]],
         )
-        for event, end in zip(events, ends, strict=False)
+        for event in events
     ]
 
 
 def _side(told: dict[str, Any], names: dict[str, str]) -> Side:
     people = [names.get(told[name], "") for name in ("chair", "nurse", "prescriber") if name in told]
     return Side(datetime.fromisoformat(told["start"]) if "start" in told else None, ", ".join(filter(None, people)))
+
+
+def _words(one: Told) -> tuple[str, str, str]:
+    return one.kind, str(Channel(one.channel).label), str(MessageStatus(one.status).label)

@@ -20,7 +20,7 @@ from accounts.http.views import (
     RecordViewSet,
     RemoveRecord,
 )
-from sessions import disruptions, waitlist
+from sessions import applying, disruptions, waitlist
 from sessions.api import change_serializers as shapes
 from sessions.api import examples, filters
 from sessions.api.serializers import NothingSerializer
@@ -63,9 +63,9 @@ class DisruptionViewSet(CreateRecord, ListRecords, ReadRecord, RecordViewSet):
     def check_state(self) -> None:
         """Refuse a verb that the state forbids before its body is looked at."""
         if self.action == "apply":
-            disruptions.check_can_be_applied(self.record)
+            applying.check_can_be_applied(self.record)
         elif self.action == "undo":
-            disruptions.check_can_be_undone(self.record)
+            applying.check_can_be_undone(self.record)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Draft what it would do; nothing is changed."""
@@ -90,14 +90,14 @@ class DisruptionViewSet(CreateRecord, ListRecords, ReadRecord, RecordViewSet):
     def apply(self, request: Request, **kwargs: Any) -> Response:
         """Record the absence and make the moves, whole. Where the world has moved on: 409 with a fresh draft."""
         self.body(NothingSerializer)
-        return self.show(disruptions.apply(self.record, self.user, clock.now(), self.expected))
+        return self.show(applying.apply(self.record, self.user, clock.now(), self.expected))
 
     @extend_schema(request=NothingSerializer, responses=shapes.DisruptionSerializer)
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, **kwargs: Any) -> Response:
         """Withdraw the absence and put every session back, whole; or say what stands in the way."""
         self.body(NothingSerializer)
-        return self.show(disruptions.undo(self.record, self.user, clock.now(), self.expected))
+        return self.show(applying.undo(self.record, self.user, clock.now(), self.expected))
 
 
 @extend_schema_view(

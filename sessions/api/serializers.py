@@ -359,15 +359,30 @@ class OrderSerializer(StrictModelSerializer):
         read_only_fields: ClassVar = ["id", "prescribed_by", "created_at"]
 
 
+class ToldSerializer(StrictSerializer):
+    """One thing that the patient was to be told; `sent_at` is null where it was not said, or not yet."""
+
+    kind = serializers.CharField(read_only=True)
+    channel = serializers.CharField(read_only=True)
+    status = serializers.CharField(read_only=True)
+    sent_at = fields.InstantField(read_only=True, allow_null=True)
+
+
 class EventSerializer(StrictModelSerializer):
-    """One change of a session."""
+    """One change of a session, and what the patient was told from it to the next."""
 
     actor = serializers.SerializerMethodField()
+    told = serializers.SerializerMethodField()
 
     class Meta:
         model = SessionEvent
-        fields: ClassVar = ["id", "kind", "actor", "at", "reason", "before", "after"]
+        fields: ClassVar = ["id", "kind", "actor", "at", "reason", "before", "after", "told"]
         read_only_fields: ClassVar = fields
+
+    @extend_schema_field(ToldSerializer(many=True))
+    def get_told(self, event: SessionEvent) -> Any:
+        """Told by whom the page was asked for, in one question for all events."""
+        return ToldSerializer(self.context["told"][event.pk], many=True).data
 
     def get_actor(self, event: SessionEvent) -> str:
         """The person's id, or the name of the part of the system."""

@@ -21,6 +21,7 @@ from sessions.api import examples, filters, infeasible
 from sessions.api import serializers as shapes
 from sessions.api.day_verbs import DayVerbs
 from sessions.course import Consequence, consequence
+from sessions.events import Told, told_after_each
 from sessions.models import Order, Plan, Series, Session, SessionEvent
 from sessions.policy import check_cut_off
 from sessions.queries import (
@@ -207,6 +208,7 @@ class SessionViewSet(ListRecords, ReadRecord, DayVerbs):
     paged = frozenset({"list", "events"})
     versioned = True
     means: Consequence | None = None
+    told: dict[UUID, list[Told]] | None = None
 
     def visible(self) -> QuerySet[Session]:
         """Sessions of the sites where the caller works, and their own."""
@@ -236,8 +238,9 @@ class SessionViewSet(ListRecords, ReadRecord, DayVerbs):
     @extend_schema(responses=shapes.EventSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filterset_class=None)
     def events(self, request: Request, **kwargs: Any) -> Response:
-        """What happened to the session, oldest first."""
+        """What happened to the session, oldest first, and what the patient was told of each change."""
         self.shown([self.record])
+        self.told = told_after_each(self.record)
         return self.page(SessionEvent.objects.filter(session=self.record), shapes.EventSerializer)
 
     @extend_schema(request=shapes.NothingSerializer, responses=shapes.SessionSerializer)
@@ -289,8 +292,8 @@ class SessionViewSet(ListRecords, ReadRecord, DayVerbs):
         return shapes.LostSessionSerializer if self.action in ("cancel", "no_show") else shapes.SessionSerializer
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """With the consequence of a loss."""
-        return {**super().get_serializer_context(), "consequence": self.means}
+        """With the consequence of a loss; with what was told of each event."""
+        return {**super().get_serializer_context(), "consequence": self.means, "told": self.told}
 
     @extend_schema(
         request=shapes.ReasonedSerializer, responses=shapes.LostSessionSerializer, examples=[examples.CANCEL]

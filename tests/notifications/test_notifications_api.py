@@ -12,9 +12,9 @@ from accounts import clock
 from accounts.models import AuditEntry
 from notifications import delivery, reconcile, tasks
 from notifications.follow_ups import answer_follow_up, new_link
-from notifications.models import Alert, FollowUp, Heartbeat, Message
-from tests.factories import make_patient
-from tests.notifications.visits import HOUR, book, change, discharge, protocol_with
+from notifications.models import Alert, FollowUp, Heartbeat, Message, MessagePlan
+from tests.factories import make_patient, noon
+from tests.notifications.visits import HOUR, book, change, discharge, move, protocol_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -362,3 +362,18 @@ def test_a_migration_that_waits_makes_it_not_ready(api: Api) -> None:
         last = "SELECT max(id) FROM django_migrations WHERE app = 'notifications'"
         cursor.execute(f"DELETE FROM django_migrations WHERE id = ({last})")
     assert ready(api)[1]["migrations"] == "not all applied"
+
+
+def test_what_happened_to_a_visit_says_what_the_patient_was_told_of_each_change(clinic: Clinic, api: Api) -> None:
+    MessagePlan.objects.filter(site=clinic.site).update(receipts=True, changes=True)
+    now = clock.now()
+    visit = book(clinic, noon(20), now - 2 * HOUR, protocol_with(clinic, [], []))
+    reconcile.reconcile(now)
+    Message.objects.update(status="sent", sent_at=now, handed_over_at=now, created_at=now - HOUR)
+    move(clinic, visit, noon(22), now)
+    reconcile.reconcile(now)
+    answer = api(clinic.users["front_desk"]).get(f"/api/v1/sessions/{visit.pk}/events/")
+    told = [(event["kind"], event["told"]) for event in answer.json()["results"]]
+    sent = {"kind": "receipt", "channel": "email", "status": "sent", "sent_at": now.isoformat().replace("+00:00", "Z")}
+    due = {"kind": "change_1", "channel": "email", "status": "due", "sent_at": None}
+    assert told == [("booked", [sent]), ("rescheduled", [due])]

@@ -25,7 +25,19 @@ from scheduler import changes
 from scheduler.models import Chair, ChairClosure, Provider, ProviderRole, TimeOff
 from scheduler.planner import Wishes
 from scheduler.walltime import DAY, instant, local_date
-from sessions import course, disruptions, infusion, lifecycle, moving, offering, replanning, reseating, rest, waitlist
+from sessions import (
+    applying,
+    course,
+    disruptions,
+    infusion,
+    lifecycle,
+    moving,
+    offering,
+    replanning,
+    reseating,
+    rest,
+    waitlist,
+)
 from sessions.booking import book_series
 from sessions.discharge import Leaving, discharge
 from sessions.models import TO_COME, Disruption, Offer, Series, Session, WaitlistEntry
@@ -241,14 +253,14 @@ class Histories(RuleBasedStateMachine):
     def apply(self, number: int) -> None:
         draft = self.pick(Disruption, number, status="draft")
         if draft is not None:
-            self.attempt(lambda: disruptions.apply(draft, self.manager, self.now))
+            self.attempt(lambda: applying.apply(draft, self.manager, self.now))
 
     @precondition(lambda self: Disruption.objects.filter(status="applied").exists())
     @rule(number=NUMBERS)
     def undo(self, number: int) -> None:
         applied = self.pick(Disruption, number, status="applied")
         if applied is not None:
-            self.attempt(lambda: disruptions.undo(applied, self.manager, self.now))
+            self.attempt(lambda: applying.undo(applied, self.manager, self.now))
 
     @rule(number=NUMBERS)
     def replan(self, number: int) -> None:

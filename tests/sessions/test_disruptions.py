@@ -203,6 +203,24 @@ def test_nobody_is_given_to_a_nurse_who_has_gone_away_since(clinic: Clinic, clie
     sound(client, clinic)
 
 
+def test_an_absence_taken_back_leaves_no_draft_and_one_that_changes_a_fresh_one(
+    clinic: Clinic, client: APIClient
+) -> None:
+    course(clinic, "09:00")
+    span = {"start": at("07:00").isoformat(), "end": at("19:00").isoformat(), "reason": "ill"}
+    body = {"provider": str(clinic.nurses[0].pk), **span}
+    made = client.post("/api/v1/time-off/", body, format="json").json()
+    later = {"start": at("08:00").isoformat()}
+    assert client.patch(f"/api/v1/time-off/{made['id']}/", later, format="json").status_code == 200
+    answer = verb(client, {"id": made["disruption"]}, "apply").json()
+    assert (answer["code"], answer["changed"]) == ("draft_stale", [])
+    fresh = client.get(f"/api/v1/disruptions/{answer['disruption']}/").json()
+    assert datetime.fromisoformat(fresh["start"]) == at("08:00")
+    before = state()
+    assert client.delete(f"/api/v1/time-off/{made['id']}/").status_code == 204
+    assert (Disruption.objects.count(), state()) == (0, before)
+
+
 def test_somebody_booked_meanwhile_is_in_the_fresh_draft(clinic: Clinic, client: APIClient) -> None:
     draft = absent(client, clinic)
     assert draft["items"] == []
