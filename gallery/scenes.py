@@ -93,6 +93,10 @@ def desk(page: Page, url: str) -> Iterator[str]:
     yield "move"
     page.get_by_role("button", name="Show other times").click()
     yield "places"
+    page.get_by_role("link", name="Wait for another time").click()
+    yield "wait"
+    page.get_by_role("link", name="Keep it as it is").click()
+    page.get_by_role("link", name="Move or cancel").first.click()
     page.get_by_role("link", name="Cancel this visit").click()
     yield "cancel"
     page.goto(f"{url}/patients/")

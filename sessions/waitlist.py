@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.refusals import Conflict, Invalid, RuleBroken, require_version
 from accounts.rights import is_staff
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from sessions.lifecycle import Versions
     from sessions.models import Session
 
+# What the database keeps, whoever else enters the same at the same moment.
+ALREADY_WAITING: Final = {
+    "entry_once_a_session": "This visit is on the waitlist already.",
+    "entry_once_a_protocol": "This patient waits for this treatment already.",
+}
+
 
 def enter(
     patient: Patient,
@@ -41,8 +47,8 @@ def enter(
 
     Raises:
         Invalid: `another_patient`, `required` or `not_open_ended` for `sessions`. RuleBroken: `in_past`,
-            `beyond_horizon`, `protocol_not_approved`. Conflict: the session can no longer be moved. Forbidden: a
-            patient without an order.
+            `beyond_horizon`, `protocol_not_approved`. Conflict: `already_waiting`; the session can no longer be
+            moved. Forbidden: a patient without an order.
     """
     site = patient.site if session is None else session.site
     today = local_date(now, zone_of(site))
@@ -53,10 +59,17 @@ def enter(
         check_move(session, "reschedule", now)
     elif protocol is not None:
         _check_protocol(protocol, patient, sessions, actor, today)
-    return WaitlistEntry.objects.create(
-        patient=patient, site=site, protocol=protocol, session=session, sessions=sessions, created_by=actor,
-        created_at=now, **wish,
-    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            return WaitlistEntry.objects.create(
+                patient=patient, site=site, protocol=protocol, session=session, sessions=sessions, created_by=actor,
+                created_at=now, **wish,
+            )  # fmt: skip
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        if name not in ALREADY_WAITING:
+            raise
+        raise Conflict("already_waiting", ALREADY_WAITING[name]) from error
 
 
 def check_dates(latest: date, today: date) -> None:

@@ -31,6 +31,7 @@ from sessions.facts import zone_of
 from sessions.models import Series, Session
 from sessions.observation import record_vitals
 from sessions.orders import prescribe
+from sessions.waitlist import enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,6 +135,7 @@ def make() -> bool:
             series = _series(site, protocols, row, people, now)
             _live_through(series, people, now)
         _sign_in_as_first_patient(site, users["patient"], protocols, people, now)
+        _waitlist(site, protocols, people, now)
     return True
 
 
@@ -221,6 +223,21 @@ def _live_through(series: Series, people: People, now: datetime) -> None:
         if session.turnover_end < now:
             reconcile.reconcile(session.end + _late(session))
             _answer(session, people, now)
+
+
+def _waitlist(site: Site, protocols: dict[str, Protocol], people: People, now: datetime) -> None:
+    """Two who wait: one would come sooner than booked, one for a whole course."""
+    today = local_date(now, zone_of(site))
+    sooner = Session.objects.filter(site=site, patient__family_name="Pruitt").select_related("patient__site", "site")
+    # The first visit alone: the others keep their distance to it.
+    first = sooner.earliest("start")
+    enter(first.patient, people.desk, now, session=first, earliest=today, latest=today + timedelta(days=5))
+    new = Patient.objects.create(
+        site=site, given_name="Dana", family_name="Okoro", birth_date=date(1975, 3, 8), email="dana.okoro@demo.example"
+    )
+    mornings = [[0, 12 * 60]]
+    until = today + timedelta(days=28)
+    enter(new, people.desk, now, protocol=protocols["FE-NDD"], earliest=today, latest=until, time_windows=mornings)
 
 
 def _late(session: Session) -> timedelta:

@@ -1,30 +1,80 @@
-"""The waitlist on a page: who waits for what, and what is on offer to whom."""
+"""The waitlist on pages: who waits for what, what is on offer to whom; putting somebody on it, taking them off."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from django import forms
 from django.contrib import messages
 from django.db.models import Q
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import clock
 from accounts.audit import record_reads
 from accounts.queries import staffed_sites
-from accounts.refusals import Conflict, NotFound
+from accounts.refusals import Conflict, NotFound, Refusal
 from accounts.rights import is_staff, may
-from sessions import waitlist
+from scheduler.walltime import local_date
+from sessions import lifecycle, waitlist
+from sessions.facts import zone_of
 from sessions.models import EntryStatus, Offer, OfferStatus, WaitlistEntry
 from sessions.queries import visible_entries, visible_offers
 from web.pages import page, page_for
+from web.people import patient_seen_by
+from web.visits import visit_seen_by
+from web.wishes import TIMES, WINDOWS, courses
+from web.words import refusal_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.http import HttpRequest, HttpResponse
 
-    from accounts.models import User
+    from accounts.models import Patient, User
+    from sessions.models import Session
+    from web.wishes import Course
 
 LISTED = 100
+# How far ahead a free place is waited for, where nobody says otherwise.
+WAITS = timedelta(days=28)
+
+
+class WishForm(forms.Form):
+    """When somebody would come. The course is asked for where it is for a whole one."""
+
+    course = forms.ChoiceField(label=gettext_lazy("What for"))
+    earliest = forms.DateField(
+        label=gettext_lazy("Not before"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    )
+    latest = forms.DateField(
+        label=gettext_lazy("Not after"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    )
+    times = forms.ChoiceField(label=gettext_lazy("Time of day"), choices=TIMES, initial="any", widget=forms.RadioSelect)
+
+    def __init__(self, offered: Sequence[Course], today: date, data: Any = None) -> None:
+        super().__init__(data, initial={"earliest": today, "latest": today + WAITS})
+        self.offered = {str(course.protocol.pk): course for course in offered}
+        if offered:
+            self.fields["course"].choices = [(key, each.protocol.name) for key, each in self.offered.items()]  # type: ignore[attr-defined]
+        else:
+            del self.fields["course"]
+
+    def clean(self) -> dict[str, Any]:
+        """The two days together."""
+        found = super().clean() or self.cleaned_data
+        earliest, latest = found.get("earliest"), found.get("latest")
+        if earliest and latest and latest < earliest:
+            self.add_error("latest", _("Choose a day after the first one."))
+        return found
+
+    def wish(self) -> dict[str, Any]:
+        """What the use case is told; only of a valid form."""
+        told = {name: self.cleaned_data[name] for name in ("earliest", "latest")}
+        windows = [list(window) for window in WINDOWS[self.cleaned_data["times"]]]
+        return told | ({"time_windows": windows} if windows else {})
 
 
 @page_for("waitlist-entries.list")
@@ -41,7 +91,14 @@ def overview(request: HttpRequest) -> HttpResponse:
     open_offers = [each for each in made if each.status == OfferStatus.OPEN]
     past = [each for each in made if each.status != OfferStatus.OPEN]
     shown: dict[str, Any] = {"waiting": waiting, "open": open_offers, "past": past}
-    return page(request, "waitlist", **shown, may_answer=may(user, "offers.accept"), own=not is_staff(user))
+    return page(
+        request,
+        "waitlist",
+        **shown,
+        may_answer=may(user, "offers.accept"),
+        may_change=may(user, "waitlist-entries.destroy"),
+        own=not is_staff(user),
+    )
 
 
 @page_for("offers.accept", "POST")
@@ -56,6 +113,61 @@ def decline(request: HttpRequest, offer: str) -> HttpResponse:
     return _answer(request, offer, "decline", _("Declined. The wish goes on waiting."))
 
 
+@page_for("waitlist-entries.create", "GET", "HEAD", "POST")
+def for_visit(request: HttpRequest, session: str) -> HttpResponse:
+    """Wait for another time for one visit."""
+    visit = visit_seen_by(request, session)
+    lifecycle.check_move(visit, "reschedule", clock.now())
+    return _ask(request, visit.patient, (), visit)
+
+
+@page_for("waitlist-entries.create", "GET", "HEAD", "POST")
+def for_course(request: HttpRequest, patient: str) -> HttpResponse:
+    """Wait for places for a whole course."""
+    user = cast("User", request.user)
+    about = patient_seen_by(user, patient)
+    offered = courses(user, about, local_date(clock.now(), zone_of(about.site)))
+    if not offered:
+        return redirect("web:wishes", about.pk)
+    return _ask(request, about, offered)
+
+
+def _ask(
+    request: HttpRequest, patient: Patient, offered: Sequence[Course], visit: Session | None = None
+) -> HttpResponse:
+    """The form (GET); what is wrong with it, or on to the list (POST)."""
+    user, now = cast("User", request.user), clock.now()
+    site = visit.site if visit else patient.site
+    form = WishForm(offered, local_date(now, zone_of(site)), request.POST if request.method == "POST" else None)
+    shown = {"site": site, "patient": patient, "session": visit, "form": form, "for_other": is_staff(user)}
+    if request.method != "POST":
+        return page(request, "wait", **shown)
+    if not form.is_valid():
+        return page(request, "wait", 400, **shown)
+    course = form.offered.get(form.cleaned_data.get("course", ""))
+    subject = {"session": visit} if course is None else {"protocol": course.protocol, "sessions": course.sessions}
+    try:
+        waitlist.enter(patient, user, now, **subject, **form.wish())
+    except Refusal as refusal:
+        return page(request, "wait", refusal.status, refusal=refusal_words(refusal), **shown)
+    messages.success(request, _("On the waitlist. A free place that fits is offered by mail or text."))
+    return redirect("web:waitlist")
+
+
+@page_for("waitlist-entries.destroy", "POST")
+def withdraw(request: HttpRequest, entry: str) -> HttpResponse:
+    """Take somebody off the list. What is booked stays as it is."""
+    found = visible_entries(cast("User", request.user)).filter(pk=entry).first()
+    if found is None:
+        raise NotFound
+    try:
+        waitlist.withdraw(found, clock.now())
+        messages.success(request, _("Off the waitlist. What is booked stays as it is."))
+    except Conflict as refused:
+        messages.warning(request, refusal_words(refused))
+    return redirect("web:waitlist")
+
+
 def _answer(request: HttpRequest, offer: str, what: str, done: str) -> HttpResponse:
     user = cast("User", request.user)
     found: Any = visible_offers(user).select_related("site", "session", "plan__site").filter(pk=offer).first()
@@ -68,5 +180,5 @@ def _answer(request: HttpRequest, offer: str, what: str, done: str) -> HttpRespo
             waitlist.decline(found, clock.now())
         messages.success(request, done)
     except Conflict as refused:
-        messages.warning(request, refused.detail)
+        messages.warning(request, refusal_words(refused))
     return redirect("web:waitlist")

@@ -83,6 +83,12 @@ REFUSALS: Final = {
     "no_second_factor": _("This person has set up no second factor."),
     "too_many_links": _("Too many links were asked for. Wait a little."),
     "too_many_holds": _("You hold too many plans at once. Book one, or wait until one is free again."),
+    "already_waiting": _("This is on the waitlist already."),
+    "not_waiting": _("This is no longer on the waitlist."),
+    "in_past": _("These days have passed."),
+    "beyond_horizon": _("Visits are booked at most a year and a half ahead."),
+    "offer_gone": _("Somebody was quicker: this place has gone."),
+    "offer_expired": _("The time to answer is over."),
     "no_order": _("A prescriber has to order this treatment before you can plan or book it."),
 }
 

@@ -10,7 +10,6 @@ from rest_framework.permissions import SAFE_METHODS
 
 from accounts import clock
 from accounts.audit import record_reads
-from accounts.http.problems import name_constraint
 from accounts.http.views import (
     ChangeRecord,
     CreateRecord,
@@ -168,7 +167,3 @@ class OfferViewSet(ListRecords, ReadRecord, PatientRecords):
         """Leave the place to others; the wish goes on waiting."""
         self.body(NothingSerializer)
         return self.show(waitlist.decline(self.record, clock.now(), self.expected))
-
-
-name_constraint("entry_once_a_session", "already_waiting", "This visit is on the waitlist already.")
-name_constraint("entry_once_a_protocol", "already_waiting", "This patient waits for this treatment already.")
