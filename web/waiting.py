@@ -72,9 +72,11 @@ class WishForm(forms.Form):
 
     def wish(self) -> dict[str, Any]:
         """What the use case is told; only of a valid form."""
-        told = {name: self.cleaned_data[name] for name in ("earliest", "latest")}
-        windows = [list(window) for window in WINDOWS[self.cleaned_data["times"]]]
-        return told | ({"time_windows": windows} if windows else {})
+        told: dict[str, Any] = {name: self.cleaned_data[name] for name in ("earliest", "latest")}
+        if windows := [list(window) for window in WINDOWS[self.cleaned_data["times"]]]:
+            told["time_windows"] = windows
+        course = self.offered.get(self.cleaned_data.get("course", ""))
+        return told if course is None else {**told, "protocol": course.protocol, "sessions": course.sessions}
 
 
 @page_for("waitlist-entries.list")
@@ -139,13 +141,21 @@ def _ask(
     user, now = cast("User", request.user), clock.now()
     site = visit.site if visit else patient.site
     form = WishForm(offered, local_date(now, zone_of(site)), request.POST if request.method == "POST" else None)
-    shown = {"site": site, "patient": patient, "session": visit, "form": form, "for_other": is_staff(user)}
+    shown: dict[str, Any] = {
+        "site": site,
+        "patient": patient,
+        "session": visit,
+        "form": form,
+        "for_other": is_staff(user),
+    }
     if request.method != "POST":
         return page(request, "wait", **shown)
     if not form.is_valid():
         return page(request, "wait", 400, **shown)
     course = form.offered.get(form.cleaned_data.get("course", ""))
-    subject = {"session": visit} if course is None else {"protocol": course.protocol, "sessions": course.sessions}
+    subject: dict[str, Any] = (
+        {"session": visit} if course is None else {"protocol": course.protocol, "sessions": course.sessions}
+    )
     try:
         waitlist.enter(patient, user, now, **subject, **form.wish())
     except Refusal as refusal:

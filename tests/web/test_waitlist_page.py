@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,8 +16,6 @@ from tests.factories import Clinic, make_order
 from tests.web.conftest import DESK, PHONE, Visitor
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
-
     from sessions.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -39,8 +37,9 @@ def form(**change: str) -> dict[str, str]:
     return {**days, "times": "any", **change}
 
 
-def said(answer: HttpResponse) -> str:
-    return answer.content.decode()
+def said(answer: Any) -> str:
+    """The page that was answered with."""
+    return str(answer.content.decode())
 
 
 def test_the_desk_puts_a_patient_on_the_list_and_takes_them_off(clinic: Clinic, visitor: Visitor) -> None:
