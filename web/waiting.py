@@ -152,12 +152,8 @@ def _ask(
         return page(request, "wait", **shown)
     if not form.is_valid():
         return page(request, "wait", 400, **shown)
-    course = form.offered.get(form.cleaned_data.get("course", ""))
-    subject: dict[str, Any] = (
-        {"session": visit} if course is None else {"protocol": course.protocol, "sessions": course.sessions}
-    )
     try:
-        waitlist.enter(patient, user, now, **subject, **form.wish())
+        waitlist.enter(patient, user, now, session=visit, **form.wish())
     except Refusal as refusal:
         return page(request, "wait", refusal.status, refusal=refusal_words(refusal), **shown)
     messages.success(request, _("On the waitlist. A free place that fits is offered by mail or text."))
