@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -246,6 +247,24 @@ def security(page: Page, url: str) -> Iterator[str]:
     yield "set-up-factor"
 
 
+def staff(page: Page, url: str) -> Iterator[str]:
+    """A manager looks who works here, invites somebody, and is about to send a nurse away."""
+    page.goto(f"{url}/clinic/users/invite/")
+    page.get_by_role("button", name="Send the invitation").click()
+    yield "invite-wrong"
+    page.get_by_label("Name").fill("Robin Moss, RN")
+    page.get_by_label("Email address").fill(f"robin{time.monotonic_ns()}@demo.example")
+    page.get_by_label("Nurse", exact=True).check()
+    page.get_by_role("button", name="Send the invitation").click()
+    yield "users"
+    page.locator("table.list a", has_text="Demo nurse").click()
+    yield "user"
+    page.get_by_role("link", name="End access").click()
+    yield "user-send-away"
+    page.goto(f"{url}/join/none/")
+    yield "join-spent"
+
+
 SCENES = (
     Scene("", outside),
     Scene("patient", booking),
@@ -264,4 +283,5 @@ SCENES = (
     Scene("admin", security),
     Scene("prescriber", protocols),
     Scene("manager", running),
+    Scene("manager", staff),
 )

@@ -65,6 +65,13 @@ GROUPS: Final[tuple[tuple[str, tuple[Way, ...]], ...]] = (
                 "place",
                 "chair-closures.list",
             ),
+            Way(
+                "web:staff",
+                _("Users and roles"),
+                _("Who signs in and what they may do; inviting somebody, ending somebody's access."),
+                "person",
+                "users.list",
+            ),
         ),
     ),
     (

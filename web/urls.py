@@ -30,6 +30,7 @@ from web import (
     seating,
     second_factor,
     signing_in,
+    staff,
     supply,
     utilisation,
     views,
@@ -112,6 +113,15 @@ urlpatterns = [
     path("clinic/chairs/<record_id:record>/", supply.change, {"what": "chairs"}, name="change-chair"),
     path("clinic/people/<record_id:record>/", supply.change, {"what": "people"}, name="change-person"),
     path("clinic/sites/<record_id:site>/", supply.site, name="site"),
+    path("clinic/users/", staff.overview, name="staff"),
+    path("clinic/users/invite/", staff.invite, name="invite"),
+    path("clinic/invitations/<record_id:invitation>/again/", staff.again, name="invite-again"),
+    path("clinic/invitations/<record_id:invitation>/withdraw/", staff.withdraw, name="withdraw-invitation"),
+    path("clinic/users/<record_id:person>/", staff.person, name="staff-person"),
+    *(
+        path(f"clinic/users/<record_id:person>/{what}/", staff.act, {"what": what}, name=f"staff-{what}")
+        for what in staff.SAID
+    ),
     path("waitlist/", waiting.overview, name="waitlist"),
     path("waitlist/<record_id:entry>/withdraw/", waiting.withdraw, name="withdraw"),
     path("sessions/<record_id:session>/waitlist/", waiting.for_visit, name="wait-for-visit"),

@@ -33,6 +33,7 @@ def addresses(clinic: Clinic) -> list[str]:
     client.post(f"/patients/{clinic.patient.pk}/book/", form)
     plan = Plan.objects.order_by("score")[0]
     ids = {"patient": clinic.patient.pk, "plan": plan.pk, "session": session.pk, "series": session.series_id}
+    ids["person"] = clinic.users["nurse"].pk
     routes = [str(each.pattern) for each in urls.urlpatterns if isinstance(each, URLPattern)]
     for name, pk in ids.items():
         routes = [route.replace(f"<record_id:{name}>", str(pk)) for route in routes]
