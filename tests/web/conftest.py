@@ -21,7 +21,7 @@ CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium. Its driver runs an event loop in this thread, which Django would take for async code of ours."""
     had = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")

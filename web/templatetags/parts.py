@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import template
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.utils.dates import WEEKDAYS
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, pgettext
@@ -37,6 +38,12 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
 def icon(name: str) -> dict[str, str]:
     """One of static/web/icons.svg. It only repeats what a word beside it says."""
     return {"name": name}
+
+
+@register.simple_tag
+def styles() -> tuple[str, ...]:
+    """The addresses of the stylesheets that every page begins with: one where static files are collected."""
+    return cast("tuple[str, ...]", staticfiles_storage.styles())  # type: ignore[attr-defined]
 
 
 @register.inclusion_tag("web/parts/pill.html")
