@@ -29,6 +29,7 @@ __all__ = [
     "mask",
     "place",
     "ranked",
+    "seated",
     "starts",
     "timely",
 ]
@@ -137,6 +138,18 @@ def place(
     which the new session is thought of; no session on the day may have it. Who only asks whether there is room needs no
     `fewest`.
     """
+    moved = seated(day, need, start, preferred, name, fewest)
+    if isinstance(moved, Refusal):
+        return moved
+    mine = moved.pop(name)
+    level, fragments = cost(day, need, start)
+    return Placement(start, *mine, level, fragments, moved)
+
+
+def seated(
+    day: Day, need: Need, start: int, preferred: Place | None = None, name: str = "", fewest: bool = True
+) -> dict[str, Place] | Refusal:
+    """`place` for who does not ask what the start costs: who gets what, the new session by its `name`."""
     refusal = _time_refusal(day, need, start)
     if refusal is not None:
         return refusal
@@ -149,10 +162,7 @@ def place(
         if found is None:
             return refuse(day, new)
         laid.append(found)
-    moved = joined(day, [new], laid)
-    mine = moved.pop(name)
-    level, fragments = cost(day, need, start)
-    return Placement(start, *mine, level, fragments, moved)
+    return joined(day, [new], laid)
 
 
 def cost(day: Day, need: Need, start: int) -> tuple[int, int]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from accounts.models import Patient, User
+    from sessions.facts import Known
 
 
 def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
@@ -55,7 +56,7 @@ def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, no
 def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
     dates = plan_dates(plan)
     lock_for_booking(patient.pk, plan.site_id, dates)
-    plan, patient_on_hold, stands = open_plan(plan, dates, patient, user, now)
+    plan, patient_on_hold, stands, known = open_plan(plan, dates, patient, user, now)
     check_plan_is_open(plan, user, now)
     if plan.series_id is not None:
         raise RuleBroken("plan_mismatch", "This plan is for the rest of a series that is booked already.")
@@ -72,7 +73,10 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
         order = order_for(user, patient, protocol, len(plan.sessions), max(dates))
     if patient_on_hold:
         raise on_hold()
-    rows = [{**row, **wishes_of(plan)} for row in plan.sessions] if stands else take_room(plan, patient, user, now)
+    if stands:
+        rows = [{**row, **wishes_of(plan)} for row in plan.sessions]
+    else:
+        rows = take_room(plan, patient, user, now, known=known)
     series = Series(patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now)
     return _write(plan, series, [session_of(series, row) for row in rows], user, now)
 
@@ -119,18 +123,25 @@ def wishes_of(plan: Plan) -> dict[str, Any]:
 
 
 def take_room(
-    plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID] = ()
+    plan: Plan,
+    patient: Patient | None,
+    user: User,
+    now: datetime,
+    leaving_out: Collection[UUID] = (),
+    known: Known | None = None,
 ) -> list[dict[str, Any]]:
     """`find_room` for who books now: other sessions that have to make room are laid anew. Under the door's locks.
+
+    What is `known` of the days is not asked again.
 
     Raises:
         Conflict: as `find_room` does.
     """
-    room = _room(plan, patient, user, now, leaving_out)
+    room = _room(plan, patient, user, now, leaving_out, known)
     if room.moved:
         lock_sessions_of(plan.site_id, plan_dates(plan), zone_of(plan.site))
         # Some of them may have begun before their rows were locked.
-        room = _room(plan, patient, user, now, leaving_out)
+        room = _room(plan, patient, user, now, leaving_out, known)
         lay_anew(room.moved, now)
     return room.rows
 
@@ -153,33 +164,39 @@ def find_room(plan: Plan, patient: Patient | None, user: User, now: datetime) ->
     return _room(plan, patient, user, now, ())
 
 
-def _room(plan: Plan, patient: Patient | None, user: User, now: datetime, leaving_out: Collection[UUID]) -> Room:
+def _room(
+    plan: Plan,
+    patient: Patient | None,
+    user: User,
+    now: datetime,
+    leaving_out: Collection[UUID],
+    known: Known | None = None,
+) -> Room:
     """`find_room` without the sessions `leaving_out`: the plan moves them itself."""
     phases = phases_of(plan.protocol) if plan.series is None else phases_of_series(plan.series)
     last = max(row["sequence"] for row in plan.sessions)
     visits = {visit.sequence: visit for visit in islice(treatment.every_visit(phases), last)}
     dates, wishes = plan_dates(plan), wishes_of(plan)
-    site = site_days(plan.site, dates, patient, user, now, leaving_out=[plan.pk, *leaving_out])
+    site = site_days(plan.site, dates, patient, user, now, [plan.pk, *leaving_out], known)
     by_date = {day.date: day for day in site}
     rows, moved, alone = [], {}, []
     for row, on in zip(plan.sessions, dates, strict=True):
         need = days.Need.of(visits[row["sequence"]], **wishes)
-        placed = _room_for(row, by_date[on], need)
-        people = {"chair": placed.chair, "nurse": placed.nurse, "prescriber": placed.prescriber}
-        rows.append({**row, **people, **wishes})
-        moved.update(placed.moved)
-        alone.append((on, not placed.moved))
+        place, others = _room_for(row, by_date[on], need)
+        rows.append({**row, **place._asdict(), **wishes})
+        moved.update(others)
+        alone.append((on, not others))
     return Room(rows, moved, numbers_of(by_date, alone))
 
 
-def _room_for(row: dict[str, Any], day: days.Day, need: days.Need) -> days.Placement:
-    """Where one planned session can be: where it was planned, if that is free."""
+def _room_for(row: dict[str, Any], day: days.Day, need: days.Need) -> tuple[days.Place, dict[str, days.Place]]:
+    """Where one planned session can be: where it was planned, if that is free; and who moves for it."""
     slot = (datetime.fromisoformat(row["start"]) - day.first_instant) // SLOT
     planned = days.Place(row["chair"], row["nurse"], row["prescriber"])
-    placed = days.place(day, need, slot, planned)
-    if isinstance(placed, days.Refusal):
-        raise Conflict(placed.code, placed.detail, session=row["sequence"])
-    return placed
+    found = days.seated(day, need, slot, planned)
+    if isinstance(found, days.Refusal):
+        raise Conflict(found.code, found.detail, session=row["sequence"])
+    return found.pop(""), found
 
 
 def session_of(series: Series, row: dict[str, Any]) -> Session:

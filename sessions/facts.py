@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from accounts.prepared import all_rows
@@ -18,7 +18,7 @@ from sessions.kept_days import seat_of
 from sessions.laying import held_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from accounts.models import Patient, Site, User
@@ -48,6 +48,16 @@ def instants(visit: treatment.Visit, start: datetime) -> dict[str, datetime]:
     }
 
 
+class Known(NamedTuple):
+    """What who asks for a plan's days has been told already, under the door's locks: their numbers (`kept_days`),
+    whether no live hold of anybody else is at the site, and whether the patient is free for each of the sessions."""
+
+    supply: int
+    booked: Mapping[date, int]
+    nobody_holds: bool
+    patient_free: bool
+
+
 def site_days(
     site: Site,
     dates: Collection[date],
@@ -55,21 +65,24 @@ def site_days(
     holder: User | None,
     now: datetime,
     leaving_out: Collection[UUID] = (),
+    known: Known | None = None,
 ) -> tuple[Day, ...]:
     """Everything that bears on `patient`'s sessions at `site` on these site-local dates: supply, bookings, live holds.
 
     Holds of `holder`, and sessions and plans `leaving_out`, do not count. As many queries for much as for little.
-    Of what is here, only supply and bookings are the same for everybody: `kept_days.days_of` has those.
+    Of what is here, only supply and bookings are the same for everybody: `kept_days.days_of` has those. What is `known`
+    is not asked again.
     """
-    known = kept_days.days_of(site, dates)
-    if not known:
+    days = kept_days.days_of(site, dates, None if known is None else (known.supply, known.booked))
+    if not days:
         return ()
     left_out = list(leaving_out)
-    held = _held(site, holder, now, left_out)
-    busy = [] if patient is None else _busy(patient, known, left_out)
+    held = [] if known is not None and known.nobody_holds else _held(site, holder, now, left_out)
+    is_free = patient is None or (known is not None and known.patient_free)
+    busy = [] if patient is None or is_free else _busy(patient, days, left_out)
     busy += [(hold.times["start"], hold.times["end"]) for hold in held if patient is not None and hold.is_of(patient)]
     names = frozenset(map(str, left_out))
-    return tuple(_seen(_with_holds(_as_of(_without(day, names), now), held), busy, now) for day in known)
+    return tuple(_seen(_with_holds(_as_of(_without(day, names), now), held), busy, now) for day in days)
 
 
 def _ends_of(day: Day) -> tuple[datetime, datetime]:

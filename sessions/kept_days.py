@@ -112,15 +112,18 @@ supplies: Shelf[Day] = Shelf()
 filled: Shelf[Day] = Shelf()
 
 
-def days_of(site: Site, dates: Collection[date]) -> tuple[Day, ...]:
+def days_of(
+    site: Site, dates: Collection[date], numbers: tuple[int, Mapping[date, int]] | None = None
+) -> tuple[Day, ...]:
     """The site's days at `dates` in order, with their live sessions. No patient is looked at.
 
-    Begun ones are pinned, and those placed by hand.
+    Begun ones are pinned, and those placed by hand. `numbers` are those of the supply and of the days, where somebody
+    has just read them.
     """
     keys: list[Key] = [(site.pk.int, site.time_zone, on) for on in sorted(set(dates))]
     if not keys:
         return ()
-    supply, booked = _numbers(site, keys[0][2], keys[-1][2])
+    supply, booked = numbers or _numbers(site, keys[0][2], keys[-1][2])
     both = {key: (supply, booked.get(key[2], 0)) for key in keys}
     found = {} if connection.in_atomic_block else filled.find(both)
     stale = [key for key in keys if key not in found]

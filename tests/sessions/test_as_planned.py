@@ -17,7 +17,7 @@ from scheduler.walltime import local_date
 from sessions import booking, holds, planning
 from sessions.as_planned import numbers_of, open_plan
 from sessions.door import lock_for_booking
-from sessions.facts import site_days, zone_of
+from sessions.facts import Known, site_days, zone_of
 from sessions.models import Plan, Session, SessionEvent
 from tests import factories
 from tests.raw import MORNING, Ground, change, put
@@ -26,7 +26,7 @@ from tests.sessions.writers import Writers, begin, make_ground
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from accounts.models import Patient
+    from accounts.models import Patient, User
     from tests.raw import Connect
 
 DAY = timedelta(days=1)
@@ -57,7 +57,9 @@ def stands_now(ground: Ground, plan: Plan, patient: Patient, now: datetime = NOW
     user, dates = ground.clinic.users[who], booking.plan_dates(plan)
     with transaction.atomic():
         lock_for_booking(patient.pk, plan.site_id, dates)
-        if not open_plan(plan, dates, patient, user, now).stands:
+        opened = open_plan(plan, dates, patient, user, now)
+        assert look(plan, patient, user, now, opened.known) == look(plan, patient, user, now, None)
+        if not opened.stands:
             return False
         room = booking.find_room(plan, patient, user, now)
     wishes = booking.wishes_of(plan)
@@ -65,6 +67,14 @@ def stands_now(ground: Ground, plan: Plan, patient: Patient, now: datetime = NOW
     assert not room.moved
     assert room.numbers == plan.numbers
     return True
+
+
+def look(plan: Plan, patient: Patient, user: User, now: datetime, known: Known | None) -> Any:
+    """What a look finds to whom so much is known already: rows, who moves and numbers, or which visit breaks what."""
+    try:
+        return booking._room(plan, patient, user, now, (), known)
+    except Conflict as refused:
+        return refused.code, refused.extra["session"]
 
 
 @pytest.mark.parametrize("seed", range(3))
