@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connection, migrations
 
 from accounts import clock
+from accounts.models import AuditEntry
 from accounts.prepared import change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from uuid import UUID
 
 
@@ -42,6 +44,12 @@ def acting(actor: UUID | None) -> Iterator[None]:
     finally:
         if connection.connection is not None and not connection.needs_rollback:
             set_actor(None)
+
+
+def read_of(reader: UUID | None, record: Any, at: datetime) -> AuditEntry:
+    """The entry, not saved yet, that says that the person was shown a patient's record."""
+    of = {"record_type": record._meta.db_table, "record_id": str(record.pk), "patient_id": record.patient_id}
+    return AuditEntry(at=at, actor=reader, action="read", **of)
 
 
 def record_reads(actor: UUID | None, record_type: str, rows: Iterable[tuple[UUID, UUID]]) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import AutoField, Model
 from psycopg.pq import Format
 
 if TYPE_CHECKING:
@@ -92,13 +92,18 @@ def _inserting(models: tuple[type[Model], ...]) -> str:
     steps = []
     for place, model in enumerate(models):
         table = model._meta.db_table
-        names = ", ".join(f'"{field.column}"' for field in model._meta.concrete_fields)
+        names = ", ".join(f'"{field.column}"' for field in _written(model))
         rows = f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb)"  # noqa: S608  (names of ours)
         steps.append(f"new_{place} AS (INSERT INTO {table} ({names}) {rows})")
     return f"WITH {', '.join(steps)} "
 
 
+def _written(model: type[Model]) -> list[Any]:
+    """The columns that do not number themselves."""
+    return [field for field in model._meta.concrete_fields if not isinstance(field, AutoField)]
+
+
 def _as_json(records: Sequence[Model]) -> str:
-    fields = [(field.column, field.attname) for field in records[0]._meta.concrete_fields]
+    fields = [(field.column, field.attname) for field in _written(type(records[0]))]
     rows = [{column: getattr(record, name) for column, name in fields} for record in records]
     return json.dumps(rows, default=str)

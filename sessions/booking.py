@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 
+from accounts.audit import read_of
 from accounts.prepared import insert
 from accounts.refusals import Conflict, Forbidden, RuleBroken
 from accounts.rights import is_staff
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
     from sessions.facts import Known
 
 
-def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
+def book_series(
+    plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime, shown: bool = False
+) -> Series:
     """Book a plan for a patient: one transaction, all sessions or none.
+
+    `shown`: it will be shown to the user, which is written down with it (`noted`).
 
     Raises:
         Conflict: `plan_booked`, `plan_expired`, `plan_held`, `plan_of_another_patient`, `patient_on_hold`, or the code
@@ -43,7 +48,7 @@ def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, no
     """
     try:
         with transaction.atomic():
-            return _book(plan, patient, protocol, user, now)
+            return _book(plan, patient, protocol, user, now, shown)
     except Conflict as lost:
         lost.extra["plans"] = fresh_plans(plan, patient, user, now)
         raise
@@ -53,7 +58,7 @@ def book_series(plan: Plan, patient: Patient, protocol: Protocol, user: User, no
         raise clash from error
 
 
-def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime) -> Series:
+def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: datetime, shown: bool) -> Series:
     dates = plan_dates(plan)
     lock_for_booking(patient.pk, plan.site_id, dates)
     plan, patient_on_hold, stands, known = open_plan(plan, dates, patient, user, now)
@@ -78,16 +83,18 @@ def _book(plan: Plan, patient: Patient, protocol: Protocol, user: User, now: dat
     else:
         rows = take_room(plan, patient, user, now, known=known)
     series = Series(patient=patient, protocol=protocol, site=plan.site, order=order, created_by=user, created_at=now)
-    return _write(plan, series, [session_of(series, row) for row in rows], user, now)
+    return _write(plan, series, [session_of(series, row) for row in rows], user, now, shown)
 
 
 BOOKED = "UPDATE infusion_sessions_plan SET booked_as_id = %s, held_by_id = NULL, held_until = NULL WHERE id = %s"
 
 
-def _write(plan: Plan, series: Series, sessions: list[Session], user: User, now: datetime) -> Series:
-    """Write the series, its sessions and their history, and that the plan is booked."""
+def _write(plan: Plan, series: Series, sessions: list[Session], user: User, now: datetime, shown: bool) -> Series:
+    """Write the series, its sessions and their history, whom it is shown to, and that the plan is booked."""
     history = [events.made(session, "booked", user, now) for session in sessions]
-    insert([[series], sessions, history], BOOKED, [series.pk, plan.pk])
+    reads = [read_of(user.pk, series, now)] if shown else []
+    insert([[series], sessions, history, reads], BOOKED, [series.pk, plan.pk])
+    series.noted = shown  # type: ignore[attr-defined]
     if connection.savepoint_ids:
         # Whoever began the transaction learns only here what the database forbids; else its commit tells.
         check_constraints()

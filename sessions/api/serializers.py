@@ -116,8 +116,13 @@ class SessionSerializer(StrictModelSerializer):
 
         `instance` is a session, or a row of `COLUMNS`.
         """
-        row = as_row(instance) if isinstance(instance, Session) else vars(instance)
-        return {**dict(zip(SHOWN, shown_of(row), strict=True)), "blocks": blocks_of(row)}
+        return shown_session(instance)
+
+
+def shown_session(instance: Any) -> dict[str, Any]:
+    """A session, or a row of `COLUMNS`, as `SessionSerializer` shows it."""
+    row = as_row(instance) if isinstance(instance, Session) else vars(instance)
+    return {**dict(zip(SHOWN, shown_of(row), strict=True)), "blocks": blocks_of(row)}
 
 
 class AdjustmentSerializer(StrictSerializer):
@@ -132,7 +137,12 @@ class AdjustmentSerializer(StrictSerializer):
 
     def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
         """As it is kept."""
-        return {**instance, "at": instance["at"].replace("+00:00", "Z")}
+        return shown_adjustment(instance)
+
+
+def shown_adjustment(kept: dict[str, Any]) -> dict[str, Any]:
+    """An adjustment as `AdjustmentSerializer` shows it."""
+    return {**kept, "at": kept["at"].replace("+00:00", "Z")}
 
 
 class SeriesSerializer(StrictModelSerializer):
@@ -158,6 +168,20 @@ class SeriesSerializer(StrictModelSerializer):
             "version",
         ]
         read_only_fields: ClassVar = fields
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """The fields above, written out, as those of a session are."""
+        return {
+            "id": str(instance.pk),
+            **{name: str(getattr(instance, f"{name}_id")) for name in ("patient", "protocol", "site")},
+            "order": None if instance.order_id is None else str(instance.order_id),
+            "status": str(instance.status),
+            "adjustments": [shown_adjustment(each) for each in instance.adjustments],
+            "replace_by": None if instance.replace_by is None else instance.replace_by.isoformat(),
+            "created_at": shown_instant(instance.created_at),
+            "sessions": [shown_session(each) for each in instance.sessions.all()],
+            "version": instance.version,
+        }
 
 
 class BookSerializer(StrictSerializer):

@@ -149,9 +149,8 @@ class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
     def create(self, request: Request) -> Response:
         """Book a plan: all of its sessions or none. A race lost is a 409 with fresh `plans`."""
         asked = self.body(shapes.BookSerializer)
-        series = with_plans(
-            lambda: booking.book_series(asked["plan"], asked["patient"], asked["protocol"], self.user, clock.now())
-        )
+        plan, patient, protocol = asked["plan"], asked["patient"], asked["protocol"]
+        series = with_plans(lambda: booking.book_series(plan, patient, protocol, self.user, clock.now(), shown=True))
         return self.show_as_is(series, 201, {"Location": f"{request.path}{series.pk}/"})
 
     def check_state(self) -> None:

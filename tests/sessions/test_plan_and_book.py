@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from redis.exceptions import RedisError
 
 from accounts import clock
+from accounts.models import AuditEntry
 from scheduler.models import Protocol
 from sessions.models import Plan, Series, Session
 from tests.factories import make_order, make_patient, make_protocol, make_provider, make_session, make_site, phase
@@ -91,6 +92,16 @@ def test_what_booking_answers_is_what_a_fresh_look_finds(desk: APIClient, clinic
     booked = book(desk, clinic, plans(desk, clinic)[0]["id"])
     found = desk.get(booked["Location"])
     assert (booked.json(), booked["ETag"]) == (found.json(), found["ETag"])
+
+
+def test_who_books_is_noted_as_shown_what_was_booked_once(desk: APIClient, clinic: Clinic) -> None:
+    booked = book(desk, clinic, plans(desk, clinic)[0]["id"]).json()
+    reads = AuditEntry.objects.filter(action="read", record_type="infusion_sessions_series")
+    (read,) = reads
+    assert (read.record_id, read.patient_id) == (booked["id"], clinic.patient.pk)
+    assert (read.actor, read.before, read.after) == (clinic.users["front_desk"].pk, None, None)
+    assert desk.get(f"/api/v1/series/{booked['id']}/").status_code == 200
+    assert reads.all().count() == 2
 
 
 def test_plans_ascend_by_score_and_name_their_expiry(desk: APIClient, clinic: Clinic) -> None:
