@@ -7,7 +7,7 @@ asked for anything for `STAFF_IDLE_MINUTES`, and when their organization demands
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
@@ -45,6 +45,11 @@ def begin(session: SessionBase, now: datetime, by_two: bool = False) -> None:
 def is_fresh(session: SessionBase, now: datetime) -> bool:
     """Whether the person signed in a moment ago: what changes how people sign in asks for that."""
     return now < _read(session, SINCE, now - FRESH) + FRESH
+
+
+def proved_lately(session: SessionBase, token: Any, now: datetime) -> bool:
+    """Whether who asks has shown who they are a moment ago, by a token or else on a page."""
+    return is_fresh(session, now) if token is None else now < token.created + FRESH
 
 
 def why_over(user: User, session: SessionBase, now: datetime) -> str:

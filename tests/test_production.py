@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import psutil
 import psycopg
@@ -126,6 +126,25 @@ class Stack:
         finally:
             connection.close()
 
+    def cookies(self, email: str, password: str) -> dict[str, str]:
+        """What signing in on the pages sets, by name: each as it stands in its header."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        sent = {"Host": HOST, "X-Forwarded-Proto": "https", "Origin": f"https://{HOST}"}
+        try:
+            connection.request("GET", "/sign-in/", headers=sent)
+            form = connection.getresponse()
+            form.read()
+            csrf = str(form.getheader("Set-Cookie"))
+            token = csrf.partition("=")[2].partition(";")[0]
+            said = urlencode({"email": email, "password": password, "csrfmiddlewaretoken": token})
+            sent |= {"Cookie": csrf.partition(";")[0], "Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", "/sign-in/", said, sent)
+            answer = connection.getresponse()
+            assert answer.status == 302, answer.read()
+            return {each.partition("=")[0]: each for each in [csrf, *(answer.headers.get_all("Set-Cookie") or [])]}
+        finally:
+            connection.close()
+
     def is_ready(self) -> bool:
         """Whether `/healthz/ready` says so; a part that has ended fails the test."""
         for name, part in self.parts.items():
@@ -215,6 +234,11 @@ def test_from_an_empty_database_to_a_signed_in_person_and_a_clean_end(stack: Sta
     assert headers["Strict-Transport-Security"]
     status, _, text = stack.ask("GET", "/api/v1/sites/", bearer=json.loads(text)["token"])
     assert (status, json.loads(text)["results"]) == (200, [])
+    cookies = stack.cookies(me["email"], PASSWORD)
+    assert cookies.keys() == {"__Host-csrf", "__Host-session"}
+    for cookie in cookies.values():
+        assert {"Path=/", "Secure"} <= {part.strip() for part in cookie.split(";")}, cookie
+        assert "domain" not in cookie.lower(), "of this host alone"
     assert stack.ask("GET", "/static/web/look.css")[0] == 200
     assert stack.ask("GET", "/metrics")[0] == 404, "given away through a proxy"
     status, _, text = stack.ask("GET", "/metrics", https=False)

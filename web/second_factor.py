@@ -147,11 +147,12 @@ def demand(request: HttpRequest) -> HttpResponse:
     return redirect("web:security")
 
 
-def sign_in_again(request: HttpRequest) -> HttpResponse:
-    """What changes how people sign in is for whoever has just signed in: a screen left alone does not do."""
+def sign_in_again(request: HttpRequest, to: str = "web:security") -> HttpResponse:
+    """What changes how people sign in, or takes all away, is for whoever has just signed in: a screen left alone does
+    not do."""
     logout(request)
     messages.warning(request, _("Sign in once more for this."))
-    return redirect(f"{reverse('web:sign-in')}?{urlencode({'next': reverse('web:security')})}")
+    return redirect(f"{reverse('web:sign-in')}?{urlencode({'next': reverse(to)})}")
 
 
 def _refused(user: User, request: HttpRequest) -> HttpResponse | None:

@@ -10,13 +10,13 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from accounts import clock
+from accounts import clock, signed_in
 from accounts.http.base import ApiView
 from accounts.http.query import bad_parameter
 from accounts.http.views import ListRecords, PatientRecords, ReadRecord, RecordViewSet
 from accounts.models import Patient
 from accounts.queries import visible_patients
-from accounts.refusals import Gone
+from accounts.refusals import Forbidden, Gone
 from notifications import alerts, follow_ups, ledger, own_data, resending
 from notifications.api import filters
 from notifications.api import serializers as shapes
@@ -225,5 +225,10 @@ class ExportViewSet(RecordViewSet):
 
     @extend_schema(operation_id="patients_export", responses=OpenApiTypes.OBJECT)
     def export(self, request: Request, **kwargs: Any) -> Response:
-        """Everything that is held about the patient, by table, to be taken away. That it was taken is in the trail."""
+        """Everything that is held about the patient, by table, to be taken away. That it was taken is in the trail.
+
+        Only for who has signed in within the last 15 minutes: else a 403 `sign_in_again`.
+        """
+        if not signed_in.proved_lately(request._request.session, request.auth, clock.now()):
+            raise Forbidden("sign_in_again", "Sign in once more for this: it is the whole record at once.")
         return Response(own_data.collect(self.user, self.record))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
+import time_machine
 from django.apps import apps
+from django.test import Client
 
+from accounts import clock
 from accounts.models import AuditEntry, Patient
 from notifications import own_data
-from tests.factories import Clinic, make_patient, noon
-
-if TYPE_CHECKING:
-    from django.test import Client
+from tests.factories import Clinic, make_patient, make_token, noon
 
 # No statements about the patient: proposals that nobody booked; which follow a record that is in.
 LEFT_OUT = {"Plan", "FollowUpLink", "Reconciled"}
@@ -64,3 +64,19 @@ def test_a_prescriber_takes_it_with_the_contact_masked_and_nobody_else(clinic: C
     client.force_login(clinic.other.users["prescriber"])
     assert client.get(address).status_code == 404
     assert client.post("/my-data/").status_code == 404, "a prescriber is no patient"
+
+
+def test_it_is_for_who_has_just_signed_in(clinic: Clinic, client: Client) -> None:
+    start, address = clock.now(), f"/api/v1/patients/{clinic.patient.pk}/export/"
+    bearer = {"Authorization": f"Bearer {make_token(clinic.users['prescriber'])}"}
+    client.force_login(clinic.users["patient"])
+    assert client.get("/my-data/").status_code == 200
+    with time_machine.travel(start + timedelta(minutes=14), tick=False):
+        assert client.post("/my-data/").status_code == 200
+        assert client.get(address).status_code == Client().get(address, headers=bearer).status_code == 200
+    with time_machine.travel(start + timedelta(minutes=16), tick=False):
+        for asked in (client.get(address), Client().get(address, headers=bearer)):
+            assert (asked.status_code, asked.json()["code"]) == (403, "sign_in_again")
+        assert client.post("/my-data/")["Location"] == "/sign-in/?next=%2Fmy-data%2F"
+        assert client.get("/visits/").status_code == 302, "out until then"
+    assert AuditEntry.objects.filter(record_type=own_data.EXPORT).count() == 3
