@@ -66,6 +66,44 @@ def test_a_drag_lands_and_the_other_browser_sees_it(live_server: LiveServer, cli
     assert visitor.complaints == []
 
 
+def test_by_keyboard_a_visit_is_picked_up_moved_left_or_landed(clinic: Clinic, visitor: Visitor) -> None:
+    start = noon(weekday()) + timedelta(hours=4)
+    visit = clinic.session(start, chair=clinic.recliners[0], acuity=1)
+    clinic.session(start, chair=clinic.bed, nurse=clinic.nurses[1], acuity=1)
+    begun = clinic.session(start, chair=clinic.room, nurse=clinic.nurses[1], acuity=1, status="cancelled")
+    page = visitor.as_user(clinic.users["front_desk"], DESK)
+    page.goto(board_of(visitor.url, visit))
+    lanes = [each.get_attribute("data-chair") for each in page.locator(".lane").all()]
+    to = lanes.index(str(clinic.recliners[1].pk)) - lanes.index(str(clinic.recliners[0].pk))
+    way = ["ArrowDown" if to > 0 else "ArrowUp"] * abs(to)
+    block = page.locator(f"#v-{visit.pk}")
+    told = page.locator("#told")
+    block.focus()
+    for each in ("m", "Shift+ArrowRight", "Escape"):
+        page.keyboard.press(each)
+    assert told.inner_text() == "Left as it was."
+    for each in ("m", *way, "Shift+ArrowRight", "ArrowLeft"):
+        page.keyboard.press(each)
+    assert clinic.recliners[1].name in told.inner_text()
+    assert Session.objects.get(pk=visit.pk).start == start, "nothing before Enter"
+    page.keyboard.press("Enter")
+    page.locator(f'.lane[data-chair="{clinic.recliners[1].pk}"] #v-{visit.pk}').wait_for(timeout=5000)
+    moved = Session.objects.get(pk=visit.pk)
+    assert (moved.chair, moved.start) == (clinic.recliners[1], start + timedelta(minutes=55))
+
+    lane = lanes.index(str(clinic.bed.pk)) - lanes.index(str(clinic.recliners[1].pk))
+    page.locator(f"#v-{visit.pk}").focus()
+    for each in ("m", *(["ArrowDown" if lane > 0 else "ArrowUp"] * abs(lane)), "Enter"):
+        page.keyboard.press(each)
+    page.get_by_role("alert").filter(has_text="not free for the whole visit").wait_for()
+    assert Session.objects.get(pk=visit.pk).chair == clinic.recliners[1]
+    page.locator(f"#v-{begun.pk}").focus()
+    page.keyboard.press("m")
+    page.get_by_role("alert").filter(has_text="begun or is over").wait_for()
+    assert visitor.complaints == []
+    page.close()
+
+
 def test_the_form_does_the_same_without_a_script(
     live_server: LiveServer, clinic: Clinic, visitor: Visitor, tmp_path: Path
 ) -> None:
