@@ -108,7 +108,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     people = list(staffed_providers(user).filter(is_active=True).select_related("site").order_by("role", "name", "id"))
     wanted = request.GET.get("provider", "")
     if wanted:
-        person = _person(user, as_uuid(wanted))
+        person = person_of(user, as_uuid(wanted))
     else:
         people_first = sorted(people, key=lambda each: each.user_id != user.pk)
         if not people_first:
@@ -117,7 +117,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return _week(request, person, people)
 
 
-def _person(user: User, pk: Any) -> Provider:
+def person_of(user: User, pk: Any) -> Provider:
     """The provider, looked up where the person works. Raises NotFound."""
     found = None if pk is None else staffed_providers(user).select_related("site").filter(pk=pk).first()
     if found is None:
@@ -187,14 +187,14 @@ def _grid(person: Provider, days: list[date], rules: list[AvailabilityRule]) -> 
         if day.weekday() == rule.weekday and rule.effective_from <= day <= (rule.effective_until or day)
     ]
     away = [(row.during.lower, row.during.upper) for row in person.time_off.filter(during__overlap=edges)]
-    booked = [_with_person(session, person.pk) for session in _everything(person, *edges).affected()]
+    booked = [_with_person(session, person.pk) for session in everything(person, *edges).affected()]
     rows = [[_cell(day, half, zone, (shifts, away, booked)) for day in days] for half in range(HALVES_A_DAY)]
     busy = [half for half, row in enumerate(rows) if any(cell.state == WORKS or cell.booked for cell in row)]
     low, high = min([FIRST_HALF, *busy]), max([LAST_HALF, *(half + 1 for half in busy)])
     return [(row[0].start, half % 2 == 0, row) for half, row in enumerate(rows) if low <= half < high]
 
 
-def _everything(person: Provider, start: datetime, end: datetime) -> Missing:
+def everything(person: Provider, start: datetime, end: datetime) -> Missing:
     """What would be missing if the person were away from `start` to `end`."""
     return Missing(person.site, DisruptionKind.PROVIDER_ABSENCE, person.pk, None, start, end)
 
@@ -217,7 +217,7 @@ def _cell(day: date, half: int, zone: ZoneInfo, spans: tuple[list[Span], list[Sp
 def add_shift(request: HttpRequest, provider: str) -> HttpResponse:
     """Another weekly shift. More supply strands nobody, so it counts at once."""
     user = cast("User", request.user)
-    person = _person(user, provider)
+    person = person_of(user, provider)
     check_may_change_hours(user, person)
     form = ShiftForm(request.POST)
     values = (
@@ -227,21 +227,23 @@ def add_shift(request: HttpRequest, provider: str) -> HttpResponse:
         try:
             with transaction.atomic():
                 lock_site(person.site_id)
-                _save(AvailabilityRule(**values))
+                save_shift(AvailabilityRule(**values))
         except Conflict as refused:
             form.add_error("start_time", refused.detail)
         else:
             messages.success(request, gettext("Saved."))
-            return redirect(_address(person, values["effective_from"]))
+            return redirect(week_address(person, values["effective_from"]))
     return _week(request, person, [person], shift_form=form)
 
 
-def _save(rule: AvailabilityRule) -> None:
+def save_shift(rule: AvailabilityRule) -> None:
+    """Save a shift; the caller has locked the site. Raises Conflict `overlapping_rule`."""
     refuse_overlap(rule, AvailabilityRule.objects.filter(provider=rule.provider_id))
     rule.save()
 
 
-def _address(person: Provider, day: date | None = None) -> str:
+def week_address(person: Provider, day: date | None = None) -> str:
+    """The address of the week with the day, else of this week."""
     week = {} if day is None or not FIRST_YEAR <= day.year < LAST_YEAR else {"week": str(day)}
     return f"{reverse('web:availability')}?{urlencode({'provider': person.pk, **week})}"
 
@@ -250,7 +252,7 @@ def _address(person: Provider, day: date | None = None) -> str:
 def away(request: HttpRequest, provider: str) -> HttpResponse:
     """Time off: what it would do, nothing being saved; with `sure`, it counts, and the draft that mends it opens."""
     user, now = cast("User", request.user), clock.now()
-    person = _person(user, provider)
+    person = person_of(user, provider)
     check_may_change_hours(user, person)
     form, zone = AwayForm(request.POST), zone_of(person.site)
     if not (form.is_valid() and form.check_ahead(zone, now)):
@@ -264,16 +266,16 @@ def away(request: HttpRequest, provider: str) -> HttpResponse:
             draft = open_drafts(record, user)
         if draft is None:
             messages.success(request, gettext("Saved. Nobody was booked then."))
-            return redirect(_address(person, form.cleaned_data["first_day"]))
+            return redirect(week_address(person, form.cleaned_data["first_day"]))
         messages.success(
             request, gettext("Saved. Nobody is booked into it any more. The visits that it hits stand below.")
         )
         return redirect("web:disruption", draft)
-    items = draft_items(_everything(person, *during), now)
+    items = draft_items(everything(person, *during), now)
     rows = rows_of(person.site, items)
     record_reads(user.pk, Session._meta.db_table, [(row.item.session_id, row.item.patient_id) for row in rows])
     count, tells = tally(rows)
-    back = _address(person, form.cleaned_data["first_day"])
+    back = week_address(person, form.cleaned_data["first_day"])
     shown: dict[str, Any] = {"rows": rows, "count": count, "tells": tells, "back": back}
     return page(request, "availability_preview", person=person, site=person.site, form=form, during=during, **shown)
 
@@ -285,53 +287,9 @@ def take_back(request: HttpRequest, absence: str) -> HttpResponse:
     found = TimeOff.objects.filter(pk=absence, provider__in=staffed_providers(user)).first()
     if found is None:
         raise NotFound
-    person = _person(user, found.provider_id)
+    person = person_of(user, found.provider_id)
     check_may_change_hours(user, person)
     with transaction.atomic(), keeping_bookings(person.site_id):
         found.delete()
     messages.success(request, gettext("Taken back. The shifts of that time count again."))
-    return redirect(_address(person, local_date(found.during.lower, zone_of(person.site))))
-
-
-@page_for("availability-rules.partial_update", "GET", "HEAD", "POST")
-def change_shift(request: HttpRequest, rule: str) -> HttpResponse:
-    """A shift as a form, to change, end or remove; what would strand visits is refused, and they are named."""
-    user = cast("User", request.user)
-    found = AvailabilityRule.objects.filter(pk=rule, provider__in=staffed_providers(user)).first()
-    if found is None:
-        raise NotFound
-    person = _person(user, found.provider_id)
-    check_may_change_hours(user, person)
-    shown = {name: getattr(found, name) for name in ShiftForm.base_fields}
-    removes = "remove" in request.POST
-    form = ShiftForm(request.POST if request.method == "POST" and not removes else None, initial=shown)
-    stranded: list[Session] = []
-    values = form.judge(AvailabilityRuleSerializer, user, found) if form.is_valid() else None
-    if removes or values is not None:
-        try:
-            _change(found, person, None if removes else values)
-        except Conflict as refused:
-            ids = refused.extra.get("sessions", [])
-            stranded = list(
-                Session.objects.filter(pk__in=ids).select_related("patient", "site").order_by("start", "id")
-            )
-            record_reads(user.pk, Session._meta.db_table, [(each.pk, each.patient_id) for each in stranded])
-            if not stranded:
-                form.add_error("start_time", refused.detail)
-        else:
-            messages.success(request, gettext("Removed.") if removes else gettext("Saved."))
-            return redirect(_address(person))
-    status = 409 if stranded else 400 if form.errors else 200
-    about: dict[str, Any] = {"person": person, "site": person.site, "back": _address(person)}
-    return page(request, "availability_shift", status, form=form, stranded=stranded, **about)
-
-
-def _change(rule: AvailabilityRule, person: Provider, values: dict[str, Any] | None) -> None:
-    """Write the values, or remove the shift where there are none. Raises Conflict where visits or shifts forbid it."""
-    with transaction.atomic(), keeping_bookings(person.site_id):
-        if values is None:
-            AvailabilityRule.objects.filter(pk=rule.pk).delete()
-            return
-        for name, value in values.items():
-            setattr(rule, name, value)
-        _save(rule)
+    return redirect(week_address(person, local_date(found.during.lower, zone_of(person.site))))

@@ -77,18 +77,59 @@ def test_a_nurse_draws_a_shift_and_sees_whom_time_off_touches(clinic: Clinic, vi
     page.close()
 
 
-def test_a_shift_that_visits_need_stays_and_they_are_named(clinic: Clinic, client: Client) -> None:
+def test_a_shift_ends_after_saying_whom_that_touches(clinic: Clinic, visitor: Visitor) -> None:
+    session, day = booked(clinic)
+    nurse = clinic.nurses[0]
+    rule = nurse.availability_rules.get(weekday=day.weekday())
+    page = visitor.as_user(clinic.users["nurse"], PHONE)
+    page.goto(f"{visitor.url}/availability/shifts/{rule.pk}/")
+    page.get_by_role("button", name="Remove this shift").click()
+    page.get_by_text("Nothing is saved yet.").wait_for()
+    page.get_by_text(session.patient.family_name).wait_for()
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert (TimeOff.objects.count(), Disruption.objects.count()) == (0, 0)
+    assert AvailabilityRule.objects.filter(pk=rule.pk).exists()
+    page.get_by_role("button", name="Remove the shift").click()
+    page.get_by_text("Draft, nothing is changed yet.").wait_for()
+    assert not AvailabilityRule.objects.filter(pk=rule.pk).exists()
+    away, draft = TimeOff.objects.get(), Disruption.objects.get()
+    assert (away.provider, draft.time_off, draft.items.get().session) == (nurse, away, session)
+    page.get_by_role("button", name="Apply").first.click()
+    page.get_by_text("What patients are told follows").wait_for()
+    session.refresh_from_db()
+    assert session.nurse == clinic.nurses[1]
+    assert visitor.complaints == []
+    page.close()
+
+
+def test_only_the_lost_hours_are_time_off_and_nobody_booked_meanwhile_is_stranded(
+    clinic: Clinic, client: Client
+) -> None:
     session, day = booked(clinic)
     rule = clinic.nurses[0].availability_rules.get(weekday=day.weekday())
     client.force_login(clinic.users["nurse"])
-    shorter = SHIFT | {"weekday": str(day.weekday()), "effective_from": "2020-01-01"}
-    for form in ({"remove": "1"}, shorter | {"end_time": "09:30"}):
-        answer = client.post(f"/availability/shifts/{rule.pk}/", form)
-        assert answer.status_code == 409
-        assert answer.context["stranded"] == [session]
-        assert f"/sessions/{session.pk}/move/" in answer.content.decode()
+    zone = ZoneInfo(clinic.site.time_zone)
+    until = session.infuse_start.astimezone(zone)
+    shorter = SHIFT | {"weekday": str(day.weekday()), "start_time": "07:00", "effective_from": "2020-01-01"}
+    shorter |= {"end_time": f"{until:%H:%M}"}
+    seen = client.post(f"/availability/shifts/{rule.pk}/", shorter)
+    assert seen.status_code == 409
+    assert [row.item.session for row in seen.context["rows"]] == [session]
+    agreed = shorter | {"sure": "1", "visit": [str(session.pk), "x"]}
+    refused = client.post(f"/availability/shifts/{rule.pk}/", agreed | {"visit": []})
+    assert refused.status_code == 409
+    assert (TimeOff.objects.count(), "booked into this shift meanwhile" in refused.content.decode()) == (0, True)
+    assert client.post(f"/availability/shifts/{rule.pk}/", agreed).status_code == 302
+    away = TimeOff.objects.get()
+    assert (away.during.lower, away.during.upper) == (until, until.replace(hour=19, minute=0))
     rule.refresh_from_db()
-    assert (rule.start_time, rule.end_time) == (time(7), time(19))
+    assert rule.end_time == until.time()
+
+
+def test_a_shift_without_visits_goes_at_once(clinic: Clinic, client: Client) -> None:
+    _session, day = booked(clinic)
+    client.force_login(clinic.users["nurse"])
     free = clinic.nurses[0].availability_rules.exclude(weekday=day.weekday())[0]
     assert client.post(f"/availability/shifts/{free.pk}/", {"remove": "1"}).status_code == 302
     assert not AvailabilityRule.objects.filter(pk=free.pk).exists()
