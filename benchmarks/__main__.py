@@ -24,7 +24,7 @@ NAMES = {
     "planner": "the pure planner, its facts and `POST plans/`, beside bare bit sets, a bare search and an empty view",
     "replan": "drafts for days of 60 visits that lose a nurse, a chair or everything, beside rebooking everybody",
     "start": "a start of `bin/run` in a used folder to ready, beside what no start can do without; memory at rest",
-    "waitlist": "simulated weeks of freed places that are offered to who waits",
+    "waitlist": "a simulated year of freed places that are offered to who waits",
 }
 # What has a part that needs no servers, the name of its other part, and what has no other.
 WITHOUT_SERVERS = {"levelling", "planner", "start"}

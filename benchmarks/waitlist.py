@@ -1,4 +1,4 @@
-"""Weeks out of a year of a site's waitlist, simulated: how many freed places are taken, how soon, by how many offers.
+"""A year of a site's waitlist, simulated: how many freed places are taken, how soon, by how many offers.
 
 The site and its people are `benchmarks/waiting.py`. What must never happen is counted by SQL that asks no code of ours.
 """
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from benchmarks.common import Servers
 
-# A whole year of 300 full days takes too long; these begin before the clocks go back and end after.
-WEEKS = 8
+# Clocks go back and forward within it.
+WEEKS = 52
 
 # Each counts what must not be; none asks the code that made it.
 NEVER = {

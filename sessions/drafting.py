@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models import Q
 
@@ -158,12 +158,30 @@ def _busy(sessions: Iterable[Session], days: Mapping[date, Day]) -> dict[str, di
     return free
 
 
-def free_slots(patient: UUID, day: Day, leaving_out: Collection[UUID]) -> int:
-    """The slots of a day in which a patient is free, at whichever site; sessions `leaving_out` do not count."""
-    free, until = mask(0, day.slots, day.slots), day.first_instant + day.slots * SLOT
-    rows = Session.objects.filter(patient=patient, start__lt=until, end__gt=day.first_instant)
-    for start, end in rows.exclude(Q(pk__in=leaving_out) | Q(status__in=GONE)).values_list("start", "end"):
-        free &= ~bits(day.first_instant, day.slots, start, end, inward=False)
+class Appointment(NamedTuple):
+    """When a patient is somewhere for a session of theirs."""
+
+    session: UUID
+    start: datetime
+    end: datetime
+
+
+def appointments(patients: Collection[UUID], days: Sequence[Day]) -> dict[UUID, list[Appointment]]:
+    """By patient all that they have on these days, at whichever site; one question for all of them."""
+    since, until = min(day.first_instant for day in days), max(day.first_instant + day.slots * SLOT for day in days)
+    rows = Session.objects.filter(patient__in=patients, start__lt=until, end__gt=since).exclude(status__in=GONE)
+    found: dict[UUID, list[Appointment]] = defaultdict(list)
+    for patient, session, start, end in rows.values_list("patient", "pk", "start", "end"):
+        found[patient].append(Appointment(session, start, end))
+    return found
+
+
+def free_slots(day: Day, busy: Sequence[Appointment], own: UUID | None = None) -> int:
+    """The slots of a day in which whoever has these appointments is free; their `own` session does not count."""
+    free = mask(0, day.slots, day.slots)
+    for each in busy:
+        if each.session != own:
+            free &= ~bits(day.first_instant, day.slots, each.start, each.end, inward=False)
     return free
 
 

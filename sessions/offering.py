@@ -23,7 +23,7 @@ from scheduler.treatment import visits
 from scheduler.walltime import DAY, first_instant, local_date
 from scheduler.windows import Course
 from sessions.course import phases_of_series, standing_dates
-from sessions.drafting import free_slots, need_of
+from sessions.drafting import Appointment, appointments, free_slots, need_of
 from sessions.facts import SLOT, site_days, zone_of
 from sessions.models import (
     TO_COME,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 # A start may be taken by somebody between looking and offering; so many are tried for one wish.
 TRIES = 12
+OF_A_SERIES = ("protocol", "site", "order")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,10 @@ def offer_places(site: Site, now: datetime) -> int:
     if not entries:
         return 0
     days = _days(site, entries, now)
-    matches = [found for entry in entries if (found := _match(entry, days, now)) is not None]
+    busy = appointments({entry.patient_id for entry in entries}, list(days.values()))
+    matches = [
+        found for entry in entries if (found := _match(entry, days, busy.get(entry.patient_id, ()), now)) is not None
+    ]
     matches.sort(key=lambda each: (each.farther > 0, each.entry.created_at, each.entry.pk))
     open_offers = list(Offer.objects.filter(site=site, status=OfferStatus.OPEN).values_list("start", "end"))
     made = 0
@@ -121,7 +125,8 @@ def _waiting(site: Site, now: datetime) -> Iterator[WaitlistEntry]:
     asked = set(Offer.objects.filter(site=site, status=OfferStatus.OPEN).values_list("entry", flat=True))
     rows = WaitlistEntry.objects.filter(site=site, status=EntryStatus.WAITING).order_by("created_at", "id")
     names = ("patient__site", "protocol", "site", "created_by")
-    for entry in rows.select_related(*names, "session__series__protocol", "session__series__site", "session__site"):
+    rows = rows.select_related(*names, "session__site", *(f"session__series__{each}" for each in OF_A_SERIES))
+    for entry in rows.prefetch_related("offers", "session__series__sessions"):
         series = entry.session.series if entry.session else None
         if had[entry.patient_id] >= site.offers_a_day or entry.pk in asked:
             continue
@@ -151,16 +156,21 @@ def _length(entry: WaitlistEntry) -> int:
     return max(reach.values()) - 1
 
 
-def _match(entry: WaitlistEntry, days: dict[date, Day], now: datetime) -> Match | None:
+def _match(entry: WaitlistEntry, days: dict[date, Day], busy: Sequence[Appointment], now: datetime) -> Match | None:
     earliest = now + timedelta(hours=entry.site.offer_lead_hours)
-    said = set(entry.offers.values_list("start", flat=True))
+    said = {offer.start for offer in entry.offers.all()}
     if entry.session is not None:
-        return _place_for(entry, entry.session, days, earliest, said)
-    return _series_for(entry, days, now, earliest, said)
+        return _place_for(entry, entry.session, days, busy, earliest, said)
+    return _series_for(entry, days, busy, now, earliest, said)
 
 
 def _place_for(
-    entry: WaitlistEntry, session: Session, days: dict[date, Day], earliest: datetime, said: set[datetime]
+    entry: WaitlistEntry,
+    session: Session,
+    days: dict[date, Day],
+    busy: Sequence[Appointment],
+    earliest: datetime,
+    said: set[datetime],
 ) -> Match | None:
     """The soonest start for a session that its series, its wish, the days and what was offered before allow."""
     zone, need, series = zone_of(entry.site), need_of(session), session.series
@@ -176,7 +186,7 @@ def _place_for(
         free = starts(day, need) & permitted(day, need, wishes)
         if not free:
             continue
-        free &= runs(free_slots(session.patient_id, day, [session.pk]), need.stay)
+        free &= runs(free_slots(day, busy, session.pk), need.stay)
         for slot in list(bits(free))[:TRIES]:
             start = day.first_instant + slot * SLOT
             if start < earliest or start in said or not _wanted(entry, session, start, day, slot):
@@ -213,7 +223,12 @@ def _windows(entry: WaitlistEntry) -> tuple[tuple[int, int], ...]:
 
 
 def _series_for(
-    entry: WaitlistEntry, days: dict[date, Day], now: datetime, earliest: datetime, said: set[datetime]
+    entry: WaitlistEntry,
+    days: dict[date, Day],
+    busy: Sequence[Appointment],
+    now: datetime,
+    earliest: datetime,
+    said: set[datetime],
 ) -> Match | None:
     """The best whole series that begins within the wish."""
     if entry.protocol is None:
@@ -223,7 +238,7 @@ def _series_for(
     wishes = planner.Wishes(first, entry.latest + _length(entry) * DAY, time_windows=_windows(entry))
     seen = [
         day.seen_by(
-            day.patient_free & free_slots(entry.patient_id, day, ()),
+            day.patient_free & free_slots(day, busy),
             max(day.from_slot, min(day.slots, -((day.first_instant - earliest) // SLOT))),
         )
         for day in days.values()
@@ -268,9 +283,9 @@ def _plan(entry: WaitlistEntry, protocol: Protocol, found: WholePlan, expires: d
 def drop_gone(site: Site, now: datetime, dates: Collection[date] = ()) -> int:
     """Take back open offers (with `dates` only those that begin then) whose place no longer fits; how many."""
     zone = zone_of(site)
-    offers = Offer.objects.filter(site=site, status=OfferStatus.OPEN).select_related(
-        "plan__protocol", "session__series__protocol", "session__series__site", "entry"
-    )
+    names = ("plan__protocol", "session__series__protocol", "session__series__site", "entry", "site")
+    offers = Offer.objects.filter(site=site, status=OfferStatus.OPEN).select_related(*names)
+    offers = offers.prefetch_related("session__series__sessions")
     open_offers = [offer for offer in offers if not dates or local_date(offer.start, zone) in dates]
     if not open_offers:
         return 0

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts import clock
 from accounts.models import Role, Site
@@ -259,6 +261,21 @@ def test_more_supply_is_a_freed_place_too(clinic: Clinic, desk: APIClient) -> No
     clinic.bed.save()
     tick()
     assert len(offers()) == 1
+
+
+def test_a_tick_asks_as_much_for_many_who_wait_as_for_few(clinic: Clinic, desk: APIClient) -> None:
+    """Where nothing is free: each offer is a write of its own."""
+    fill(clinic, 0)
+    asked: list[int] = []
+    for _ in range(2):
+        for day in (1, 2):
+            for session in fill(clinic, day, *(("08:00", "10:45") if not asked else ("13:30",))):
+                wait(desk, session, 0, 0)
+        tick()
+        with CaptureQueriesContext(connection) as questions:
+            tick()
+        asked.append(len(questions))
+    assert (asked[0], Offer.objects.count()) == (asked[1], 0)
 
 
 def test_offers_of_others_are_not_there(clinic: Clinic, desk: APIClient, api: Api) -> None:
