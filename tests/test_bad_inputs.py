@@ -11,9 +11,10 @@ table follows; where the service's contract says otherwise, the contract stands:
 - somebody else's hold is 409 for those who see the plan (34); bodies in chunks are 411 (50); forms are 415 (54).
 
 Not here, for there is nothing yet that they concern: 18 (no length of a session is ever sent), 23 (a chair is never
-chosen by hand), 31 (plans hold the slots), 70 (no CSV), 89 (no webhooks that a
-clinic sets). 62 as far as questionnaires go: none has free text. 73 and 90 as far as texts go stand in
-`tests/notifications/test_wishes.py`, 88 in `test_twilio.py` and `test_inbound.py` beside it: Twilio's signature holds
+chosen by hand), 31 (plans hold the slots), 89 (no webhooks that a clinic sets). 70 stands with each table: messages in
+`tests/notifications/test_engine_api.py`, use in `tests/sessions/test_utilisation.py`, the day in
+`tests/web/test_board_page.py`. 62 as far as questionnaires go: none has free text. 73 and 90 as far as texts go:
+`tests/notifications/test_wishes.py`; 88: `test_twilio.py` and `test_inbound.py` beside it. Twilio's signature holds
 no time, so ids and states guard replays. 82 is for the web server, before the service; 42 needs two requests at once
 and stands in `tests/accounts/test_http.py`; 65 and 76 are no refusals and stand with
 the follow-ups and the changes of supply. Of 33 the part that is

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 DARK = dict.fromkeys((f"phq9_{number}" for number in range(1, 10)), 0) | {"phq9_9": 1}
 MINUTE = timedelta(minutes=1)
+# Answers that a test gives were given so long ago.
+ANSWERED_BEFORE = 5 * MINUTE
 
 
 def ask(clinic: Clinic, instrument: str = "PHQ-9", hours_after: int = 0, ago: timedelta = HOUR) -> FollowUp:
@@ -46,7 +48,7 @@ def ask(clinic: Clinic, instrument: str = "PHQ-9", hours_after: int = 0, ago: ti
 
 def answer(follow_up: FollowUp, answers: dict[str, int], now: datetime | None = None) -> None:
     token = new_link(follow_up).rstrip("/").rpartition("/")[2]
-    answer_follow_up(token, answers, now or clock.now() - 5 * MINUTE)
+    answer_follow_up(token, answers, now or clock.now() - ANSWERED_BEFORE)
 
 
 def told(alert: Alert) -> dict[str, set[str]]:
