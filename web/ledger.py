@@ -33,13 +33,21 @@ from web.pages import page, page_for
 from web.people import site_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
     from accounts.models import Site, User
 
 A_PAGE: Final = 50
-HOURS: Final = re.compile(r"(\d+)H\b")
+HOURS: Final = re.compile(r"(\d+)h")
+WALL_TIME: Final = re.compile(r"_(\d+)d_(\d\d)(\d\d)")
+PARTS: Final = {
+    "side-effects": gettext_noop("side effects"),
+    "before": gettext_noop("before the visit"),
+    "end": gettext_noop("after the last visit"),
+}
 Status = MessageStatus
 
 KINDS: Final = {
@@ -203,9 +211,22 @@ def kind_words(kind: str) -> str:
     except KeyError:
         base = kind.partition("_")[0]
     known = base.partition("_")[0] if base.startswith("reply") else base
-    rest = "" if known == "alert" else kind.removeprefix(base).removesuffix("_again").replace("_", " ")
-    words = gettext(KINDS.get(known, known)) + HOURS.sub(r"\1 h", rest.upper())
+    rest = "" if known == "alert" else kind.removeprefix(base).removesuffix("_again")
+    words = " ".join(filter(None, [gettext(KINDS.get(known, known)), *_when_words(rest)]))
     return gettext("%(message)s, asked once more") % {"message": words} if kind.endswith("_again") else words
+
+
+def _when_words(rest: str) -> Iterator[str]:
+    """What stands behind a kind's name, in words: the form, the hours, the day and the time of day."""
+    if found := WALL_TIME.fullmatch(rest):
+        days, hour, minute = found.groups()
+        yield gettext("%(days)s d before at %(time)s") % {"days": days, "time": f"{hour}:{minute}"}
+        return
+    for part in rest.strip("_").replace("series_end", "end").split("_"):
+        if hours := HOURS.fullmatch(part):
+            yield f"{hours[1]} h"
+        else:
+            yield gettext(PARTS[part]) if part in PARTS else part.upper()
 
 
 def template_words(kind: str) -> str:
