@@ -42,7 +42,7 @@ def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict
 
     Whatever else there is to a row, it is left out here, and judged alone by `hand_over`.
     """
-    said = {row.id: text for row in rows if (text := _plainly_said(row.id, batch)) is not None}
+    said = _all_plainly_said(rows, batch)
     found = [row for row in rows if row.id in said]
     if not found:
         return {}
@@ -57,6 +57,24 @@ def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict
         "keyed": keyed,
     }
     return {key: said[key] for (key,) in prepared.all_rows(sql.MARK_WINDOW, values)}
+
+
+def _all_plainly_said(rows: Sequence[Claimed], batch: telling.Batch) -> dict[UUID, tuple[Text, str]]:
+    """Those that are plainly to be said, none of them before one to the same patient that is left out.
+
+    Else what closes later could take the last text that a number may have from what closes sooner.
+    """
+    said: dict[UUID, tuple[Text, str]] = {}
+    waiting: set[UUID] = set()
+    for row in rows:
+        message = batch.tellings.get(row.id)
+        if message is None or message.message.patient_id in waiting:
+            continue
+        if (text := _plainly_said(row.id, batch)) is not None:
+            said[row.id] = text
+        else:
+            waiting.add(message.message.patient_id)
+    return said
 
 
 def _plainly_said(key: UUID, batch: telling.Batch) -> tuple[Text, str] | None:

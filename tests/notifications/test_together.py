@@ -123,6 +123,22 @@ def test_texts_of_one_kind_are_one_text_that_counts_the_visits(
     assert ": 3 visit" in text
 
 
+def test_the_last_text_of_a_day_is_what_closes_first_told_together_or_not(
+    clinic: Clinic, settings: Any, tmp_path: Path
+) -> None:
+    settings.SMS_URL = f"file://{tmp_path}/texts"
+    settings.TEXTS_WITHOUT_CONSENT = {"day": 1, "week": 3}
+    patient = make_patient(clinic.site, phone=PHONE, preferred_channels=["sms"])
+    booked(clinic, patient, 1)
+    early = [{"hours_before": 2160, "channels": ["sms"]}]
+    book(clinic, noon(30), clock.now() - HOUR / 2, protocol_with(clinic, early, []), patient)
+    reconcile.reconcile(clock.now())
+    assert delivery.send_batch() == 2
+    said = Message.objects.filter(status="sent").values_list("kind", flat=True)
+    assert list(said) == ["receipt", "receipt"]
+    assert Message.objects.get(status="due").kind == "reminder_2160h"
+
+
 def test_one_that_is_moved_or_cancelled_is_not_said_and_the_others_are(clinic: Clinic, mail: Catcher) -> None:
     first, second, third = booked(clinic)
     move(clinic, second, noon(40), clock.now())

@@ -112,7 +112,8 @@ def test_who_reads_and_who_says_again(clinic: Clinic, client: Client, who: str, 
     [("reminder_24h", "Reminder 24 h"), ("reminder_1d_1000", "Reminder 1 d before at 10:00"),
      ("follow_up_side-effects_4h", "Check-in side effects 4 h"), ("change_2", "Change 2"),
      ("follow_up_peg_720h_series_end", "Check-in PEG 720 h after the last visit"),
-     ("follow_up_nrs_24h_before", "Check-in NRS 24 h before the visit"), ("follow_up_phq-9_168h_again", "Check-in PHQ-9 168 h, asked once more"),
+     ("follow_up_nrs_24h_before", "Check-in NRS 24 h before the visit"),
+     ("follow_up_phq-9_168h_again", "Check-in PHQ-9 168 h, asked once more"),
      ("alert_2", "Alert to a clinician"), ("reply_stop", "Answer to a text"), ("receipt", "Receipt of a booking")],
 )  # fmt: skip
 def test_every_kind_of_message_has_words(kind: str, words: str) -> None:
