@@ -84,7 +84,7 @@ def withdraw(by: User, invitation: Invitation, now: datetime) -> Invitation:
 def check_open(invitation: Invitation) -> None:
     """Raise Conflict `already_done` where it was accepted or withdrawn."""
     if invitation.accepted_at is not None or invitation.withdrawn_at is not None:
-        raise Conflict("already_done", "This invitation was accepted or withdrawn.", status=invitation.status)
+        raise Conflict("already_done", "This invitation was accepted or withdrawn.")
 
 
 def _locked(by: User, invitation: Invitation) -> Invitation:

@@ -1,4 +1,4 @@
-"""Bad inputs about change: drafts, offers, wishes on the waitlist. Rows of the table in `tests/bad_inputs.py`."""
+"""Bad inputs about change: drafts, offers, wishes on the waitlist, people. Rows of `tests/bad_inputs.py`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def changes() -> Iterator[Row]:
         ("an offer that has expired", ACCEPT, "expired_offer", "offer_expired"),
         ("an offer that was declined", ACCEPT, "declined_offer", "offer_declined"),
         ("no to an offer that is gone", DECLINE, "gone_offer", "offer_gone"),
+        ("an access ended twice", "POST users/{person}/deactivate/", "left_person", "already_done"),
+        ("an access opened that is open", "POST users/{left_person}/reactivate/", "person", "already_done"),
+        ("a link for who has left", "POST users/{person}/send-password-link/", "left_person", "inactive"),
+        ("a withdrawn link sent", "POST invitations/{invitation}/resend/", "withdrawn_invitation", "already_done"),
+        ("withdrawn twice", "POST invitations/{invitation}/withdraw/", "withdrawn_invitation", "already_done"),
     ):
         yield on_record(37, what, name, record, 409, code)
         # The state comes before the body.

@@ -146,6 +146,8 @@ IDS: Fields = {
     RESEAT: ("chair", "nurse"),
     "POST patients/": ("site", "user"),
     "POST site-closures/": ("site",),
+    "POST invitations/": ("sites/0",),
+    "PATCH users/{person}/": ("sites/0",),
     "POST chairs/": ("site",),
     "POST chair-closures/": ("chair",),
     "POST providers/": ("site", "user"),
@@ -156,6 +158,8 @@ IDS: Fields = {
     BOOK: ("patient", "protocol", "plan"),
 }
 NAMES: Fields = {
+    "POST invitations/": ("name",),
+    "PATCH users/{person}/": ("name",),
     "POST patients/": ("given_name", "family_name"),
     "PATCH patients/{patient}/": ("given_name", "family_name"),
     "POST sites/": ("name",),
@@ -169,9 +173,10 @@ NAMES: Fields = {
     "POST series/{series}/cancel/": ("reason",),
     "POST sessions/{infusing}/stop/": ("reason",),
 }
-E_MAILS: Fields = {"POST patients/": ("email",), "PATCH patients/{patient}/": ("email",)}
+PATIENTS = ("POST patients/", "PATCH patients/{patient}/")
+E_MAILS: Fields = dict.fromkeys((*PATIENTS, "POST invitations/"), ("email",))
 PHONES: Fields = {
-    **dict.fromkeys((*E_MAILS, "POST sites/", "PATCH sites/{site}/"), ("phone",)),
+    **dict.fromkeys((*PATIENTS, "POST sites/", "PATCH sites/{site}/"), ("phone",)),
 }
 NUMBERS: Fields = {
     "POST sites/": (
@@ -189,6 +194,8 @@ NUMBERS: Fields = {
     "POST protocols/": ("reminders/0/hours_before", "follow_ups/0/hours_after"),
 }
 READ_ONLY: Fields = {
+    "POST invitations/": ("id", "invited_by", "accepted_at", "status", "user"),
+    "PATCH users/{person}/": ("id", "email", "is_active", "has_second_factor", "visits_to_come"),
     "POST patients/": ("id", "created_at", "version"),
     "PATCH patients/{patient}/": ("id", "created_at", "version"),
     "POST sites/": ("id", "organization", "on_call"),
@@ -210,7 +217,7 @@ POSTS = [operation for operation in WRITES if operation.method == "POST"]
 NEEDS_A_BODY = [
     operation
     for operation in POSTS
-    if operation.body and not operation.path.endswith(("/release/", "/discharge/", "/start/"))
+    if operation.body and not operation.path.endswith(("/release/", "/discharge/", "/start/", "/deactivate/"))
 ]
 CHANGES_A_VERSION = [
     operation
