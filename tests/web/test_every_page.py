@@ -1,4 +1,4 @@
-"""Every page, whoever it is for: read by axe on a phone in Spanish and at a desk in English; nothing is too wide."""
+"""Every page, whoever it is for, read by axe in Spanish: patients' on a phone, others at both sizes; all fit."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from web import urls
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# What patients do at a desk is read by the tests of each page.
-READERS = (("patient", PHONE, "es-US"), ("admin", PHONE, "es-US"), ("admin", DESK, "en-US"))
+# In Spanish, whose words are longer; English, and patients at a desk, are read by the tests of each page.
+READERS = (("patient", PHONE), ("admin", DESK))
+# What may differ where a table has become lines: its roles and names, not its colours.
+ON_A_PHONE = {"runOnly": {"type": "tag", "values": ["cat.tables", "cat.structure", "cat.aria", "cat.name-role-value"]}}
 
 
 def addresses(clinic: Clinic) -> list[str]:
@@ -45,26 +47,33 @@ def is_page(client: Client, address: str) -> bool:
     return answer.status_code == 200 and b"<html" in answer.content
 
 
-def look(page: Page, url: str, address: str, width: int) -> list[str]:
-    """What is wrong with a page."""
+def look(page: Page, url: str, address: str, size: dict[str, int]) -> list[str]:
+    """What is wrong with a page, at its size and on a phone."""
     page.goto(url + address)
-    found = [f"{each['impact']}: {each['id']}" for each in Axe().run(page).response["violations"]]
+    found = faults(page, size["width"])
+    if size != PHONE:
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        found += faults(page, PHONE["width"], ON_A_PHONE)
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+    return [f"{address}: {each}" for each in found]
+
+
+def faults(page: Page, width: int, rules: dict[str, object] | None = None) -> list[str]:
+    """What axe finds by these rules (None: by all), and whether the page is wider than its window."""
+    found = [f"{each['impact']}: {each['id']}" for each in Axe().run(page, options=rules).response["violations"]]
     wide = page.evaluate("document.documentElement.scrollWidth")
-    return [f"{address} {width}: {each}" for each in (*found, *([f"{wide} wide"] if wide > width else []))]
+    return found + [f"{wide} wide in {width}"] * (wide > width)
 
 
-@pytest.mark.parametrize(("who", "size", "language"), READERS)
-def test_axe_finds_nothing_on_any_page(
-    clinic: Clinic, visitor: Visitor, who: str, size: dict[str, int], language: str
-) -> None:
+@pytest.mark.parametrize(("who", "size"), READERS)
+def test_axe_finds_nothing_on_any_page(clinic: Clinic, visitor: Visitor, who: str, size: dict[str, int]) -> None:
     client = Client()
     client.force_login(clinic.users[who])
     pages = [each for each in addresses(clinic) if is_page(client, each)]
     assert len(pages) > 12
-    page = visitor.as_user(clinic.users[who], size, locale=language)
+    page = visitor.as_user(clinic.users[who], size, locale="es-US")
     page.goto(visitor.url)
-    assert page.evaluate("document.documentElement.lang") == language[:2]
-    found = [fault for each in pages for fault in look(page, visitor.url, each, size["width"])]
-    assert found == []
+    assert page.evaluate("document.documentElement.lang") == "es"
+    assert [fault for each in pages for fault in look(page, visitor.url, each, size)] == []
     assert visitor.complaints == []
     page.close()

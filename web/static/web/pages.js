@@ -27,3 +27,7 @@ function countDown(place) {
 }
 
 document.querySelectorAll("[data-until]").forEach(countDown);
+
+// On a phone the header's entries run out of sight: the one that is open is brought into it.
+const here = document.querySelector(".tabs [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
