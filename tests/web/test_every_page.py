@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 # In Spanish, whose words are longer; English, and patients at a desk, are read by the tests of each page.
 READERS = (("patient", PHONE), ("admin", DESK))
 # What may differ where a table has become lines: its roles and names, not its colours.
-ON_A_PHONE = {"runOnly": {"type": "tag", "values": ["cat.tables", "cat.structure", "cat.aria", "cat.name-role-value"]}}
+ON_A_PHONE: dict[str, object] = {
+    "runOnly": {"type": "tag", "values": ["cat.tables", "cat.structure", "cat.aria", "cat.name-role-value"]}
+}
 
 
 def addresses(clinic: Clinic) -> list[str]:

@@ -49,7 +49,7 @@ def test_a_manager_adds_a_chair_and_changes_the_hours(clinic: Clinic, visitor: V
     page.get_by_text("A site closes after it opens.").wait_for()
     page.get_by_role("group", name="Sunday").get_by_label("closes").first.fill("12:00")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("09:00 – 12:00").wait_for()
+    page.get_by_text("9:00 am – 12:00 pm").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.close()
     assert Chair.objects.get(name="Window").site == clinic.site
