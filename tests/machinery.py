@@ -58,6 +58,7 @@ class Machinery:
         }
         self._log = folder / "log"
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self._began: dict[str, int] = {}
         self.kills = 0
 
     def start(self, *names: str) -> None:
@@ -66,9 +67,16 @@ class Machinery:
             command = COMMANDS[name.partition("-")[0]]
             command = [*command, f"{name}@here"] if name.startswith("worker") else command
             with self._log.open("ab") as log:
+                self._began[name] = log.tell()
                 self.parts[name] = subprocess.Popen(
                     command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
                 )
+
+    def takes_work(self, name: str) -> bool:
+        """Whether this worker has said since its start that it is ready: only then is its pool whole."""
+        with self._log.open("rb") as log:
+            log.seek(self._began[name])
+            return f"{name}@here ready.".encode() in log.read()
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """A signal to a part and all its processes."""
