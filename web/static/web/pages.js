@@ -29,5 +29,9 @@ function countDown(place) {
 document.querySelectorAll("[data-until]").forEach(countDown);
 
 // On a phone the header's entries run out of sight: the one that is open is brought into it.
-const here = document.querySelector(".tabs [aria-current]");
-if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
+function bringIntoSight(here) {
+  const tabs = here.parentElement;
+  tabs.scrollLeft = here.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;
+}
+
+document.querySelectorAll(".tabs [aria-current]").forEach(bringIntoSight);
