@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_before_create_process
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Checks belong to `bin/check` and to deploying. Here they would load every view, for a second and 40 MB a process.
@@ -27,6 +30,7 @@ def ask_at_once(**_: object) -> None:
     """Ask for everything that beat asks for as soon as it starts; by itself it would first wait an interval."""
     for entry in app.conf.beat_schedule.values():
         app.send_task(entry["task"], retry=False, **entry["options"])
+        logger.info("asked at once for %s", entry["task"])
 
 
 @worker_before_create_process.connect
