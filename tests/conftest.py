@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
+from hypothesis import HealthCheck, settings
 
 from config.embedded import Postgres, Valkey
 from tests.emptying import empty_tables
@@ -46,6 +47,10 @@ def start_servers() -> None:
         atexit.register(valkey.stop)
         os.environ["REDIS_URL"] = valkey.start()
 
+
+# How long an example takes tells how busy the machine is, and no test is judged by that.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Here and not in a hook, since test modules import models: settings are read once, and need the servers' addresses.
 os.environ.setdefault("SECRET_KEY", "for-tests-only-" + "x" * 50)
