@@ -76,10 +76,11 @@ class Stack:
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
 
     def environment(self, service: str) -> dict[str, str]:
-        """The service's environment and nothing else, with our servers in place of compose's."""
+        """The service's environment and nothing else, our servers, with its options, in place of compose's."""
         named = {name: filled_in(str(value), self.given) for name, value in service_of(service)["environment"].items()}
+        address, options = urlsplit(self.database_url), urlsplit(named["DATABASE_URL"]).query
         ours = {
-            "DATABASE_URL": self.database_url,
+            "DATABASE_URL": address._replace(query="&".join(filter(None, (address.query, options)))).geturl(),
             "REDIS_URL": self.redis_url,
             "STATIC_ROOT": str(self.folder / "static"),
         }
@@ -273,6 +274,22 @@ def family(pid: int) -> list[psutil.Process]:
 def seconds(text: str) -> float:
     assert text.endswith("s")
     return float(text.removesuffix("s"))
+
+
+def test_a_migration_does_not_stand_in_line_for_a_lock(stack: Stack) -> None:
+    """Whoever comes behind it would stand there too: it gives up, and is tried again."""
+    migrate = service_of("migrate")["command"]
+    assert stack.run("migrate", migrate).returncode == 0
+    back = [*migrate, "notifications", "0003_together"]
+    with psycopg.connect(stack.database_url) as reader:
+        reader.execute("SELECT count(*) FROM notifications_message")
+        refused = stack.run("migrate", back)
+        assert refused.returncode != 0
+        assert "canceling statement due to lock timeout" in refused.stderr
+        assert reader.execute("SELECT count(alone) FROM notifications_message").fetchone() == (0,)
+    for command in (back, migrate):
+        done = stack.run("migrate", command)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_deployment_check_has_nothing_to_say(stack: Stack) -> None:
