@@ -168,3 +168,10 @@ def require_version(expected: frozenset[str] | None, version: int) -> None:
     """
     if expected is not None and str(version) not in expected:
         raise Stale(version=version)
+
+
+def sql_state(exc: BaseException) -> tuple[str | None, str | None]:
+    """SQLSTATE and constraint name of the PostgreSQL error behind a Django database error, where there is one."""
+    cause = exc.__cause__
+    diagnosis = getattr(cause, "diag", None)
+    return getattr(cause, "sqlstate", None), getattr(diagnosis, "constraint_name", None)

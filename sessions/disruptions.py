@@ -33,7 +33,6 @@ RECORDS: Final[dict[DisruptionKind, tuple[str, type[Any], str]]] = {
     DisruptionKind.CHAIR_CLOSURE: ("chair_closure", ChairClosure, "chair"),
     DisruptionKind.SITE_CLOSURE: ("site_closure", SiteClosure, "site"),
 }
-TOLD, UNTOLD = "The clinic had to change its plan.", "The change of plan was undone."
 
 
 def draft(

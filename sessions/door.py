@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError, connection
 from django.db.models import Q
 
 from accounts.prepared import first_row
-from accounts.refusals import Conflict
+from accounts.refusals import Conflict, sql_state
 from scheduler.walltime import DAY, first_instant
 from sessions.models import TO_COME, Session
 
@@ -79,8 +79,7 @@ def check_constraints() -> None:
 
 def as_conflict(error: DatabaseError) -> Conflict:
     """Put a refusal of the database into words; one that no rule explains is a race, and worth another try."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    name = getattr(diagnosis, "constraint_name", None) or ""
+    _, name = sql_state(error)
     if name in CLASHES:
         return Conflict(name, CLASHES[name])
     return Conflict("try_again", "Somebody else changed the same day at the same moment. Please try again.")

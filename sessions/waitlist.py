@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, transaction
 
-from accounts.refusals import Conflict, Invalid, RuleBroken, require_version
+from accounts.refusals import Conflict, Invalid, RuleBroken, require_version, sql_state
 from accounts.rights import is_staff
 from scheduler.models import Protocol
 from scheduler.walltime import local_date
@@ -66,7 +66,7 @@ def enter(
                 created_at=now, **wish,
             )  # fmt: skip
     except IntegrityError as error:
-        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        _, name = sql_state(error)
         if name not in ALREADY_WAITING:
             raise
         raise Conflict("already_waiting", ALREADY_WAITING[name]) from error

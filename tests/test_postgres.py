@@ -34,7 +34,7 @@ def other(transactional_db: None) -> Iterator[DatabaseWrapper]:
 
 
 @pytest.mark.django_db
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(instants=st.lists(INSTANTS, min_size=10, max_size=30))
 def test_instants_come_back_as_they_were(instants: list[datetime]) -> None:
     with connection.cursor() as cursor:
@@ -54,7 +54,7 @@ def test_what_is_no_instant_of_python_is_an_error_of_the_data(text: str) -> None
 
 
 @pytest.mark.django_db
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(instants=st.lists(INSTANTS | INSTANTS.map(lambda at: at.replace(microsecond=0)), min_size=10, max_size=30))
 def test_what_is_only_shown_comes_as_the_api_shows_it(instants: list[datetime]) -> None:
     shown = all_rows("SELECT i, NULL::timestamptz, uuidv7() FROM unnest(%s::timestamptz[]) i", [instants], shown=True)

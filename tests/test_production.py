@@ -76,7 +76,7 @@ class Stack:
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
 
     def environment(self, service: str) -> dict[str, str]:
-        """The service's environment and nothing else, our servers, with its options, in place of compose's."""
+        """The service's environment and nothing else; of its database our address with its own options."""
         named = {name: filled_in(str(value), self.given) for name, value in service_of(service)["environment"].items()}
         address, options = urlsplit(self.database_url), urlsplit(named["DATABASE_URL"]).query
         ours = {

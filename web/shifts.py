@@ -88,7 +88,9 @@ def _change(request: HttpRequest, rule: AvailabilityRule, after: AvailabilityRul
     return []
 
 
-def _effect(request: HttpRequest, rule: AvailabilityRule, after: AvailabilityRule | None, ids: list[str]) -> Any:
+def _effect(
+    request: HttpRequest, rule: AvailabilityRule, after: AvailabilityRule | None, ids: list[str]
+) -> HttpResponse:
     """What becomes of the visits that need the shift, day by day; nothing is saved."""
     user, person, now = cast("User", request.user), rule.provider, clock.now()
     visits = list(Session.objects.filter(pk__in=ids).order_by("start", "id"))

@@ -10,9 +10,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts import clock, invitations, staff
+from accounts import clock, invitations, second_factor, staff
 from accounts.api.staff import InvitationSerializer, PersonSerializer
-from accounts.models import Role, SecondFactor, Site, User
+from accounts.models import Role, Site, User
 from accounts.queries import staffed_sites, visible_invitations, visible_staff
 from accounts.refusals import Forbidden, NotFound, Refusal
 from accounts.rights import holds, may
@@ -194,7 +194,7 @@ def person(request: HttpRequest, person: str) -> HttpResponse:
         person=found,
         roles=_role_words(found.roles),
         calendars=_calendars(user, found),
-        has_factor=_has_factor(found),
+        has_factor=second_factor.has_one(found),
         why_not=_why_not(user, found),
         form=form,
     )
@@ -217,10 +217,6 @@ def _why_not(by: User, found: User) -> str:
     except Forbidden as refusal:
         return refusal_words(refusal)
     return ""
-
-
-def _has_factor(found: User) -> bool:
-    return SecondFactor.objects.filter(user=found).exists()
 
 
 def _calendars(by: User, found: User) -> QuerySet[Provider]:

@@ -24,11 +24,10 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from accounts import clock
-from accounts.http.problems import sql_state
 from accounts.http.query import bad_parameter
 from accounts.http.rendering import JSONRenderer
 from accounts.models import IdempotencyKey
-from accounts.refusals import Conflict, Refusal, RuleBroken
+from accounts.refusals import Conflict, Refusal, RuleBroken, sql_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from accounts.http.authentication import CHALLENGE
-from accounts.refusals import Conflict, Fault, Forbidden, NotFound, Refusal, Unavailable
+from accounts.refusals import Conflict, Fault, Forbidden, NotFound, Refusal, Unavailable, sql_state
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -224,13 +224,6 @@ def _from_database(exc: BaseException) -> tuple[dict[str, Any], dict[str, str]] 
         log.info("constraint %s refused a change (SQLSTATE %s)", constraint, state)
     headers = {"Retry-After": "1"} if clash.status == 503 or state in {"40001", "40P01", "55P03"} else {}
     return problem(clash.status, clash.code, clash.detail), headers
-
-
-def sql_state(exc: BaseException) -> tuple[str | None, str | None]:
-    """SQLSTATE and constraint name of the PostgreSQL error behind a Django database error, where there is one."""
-    cause = exc.__cause__
-    diagnosis = getattr(cause, "diag", None)
-    return getattr(cause, "sqlstate", None), getattr(diagnosis, "constraint_name", None)
 
 
 def _log_without_values(exc: BaseException) -> None:

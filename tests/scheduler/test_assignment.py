@@ -153,7 +153,7 @@ def test_several_at_once_keep_whom_they_name_where_they_can() -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_start_is_feasible_exactly_where_an_assignment_exists(seed: int) -> None:
     rng = Random(seed)
     on = clinic.random_day(rng, clinic.MONDAY, rng.randint(3, 30), busy=rng.choice([3, 8, 12]))
@@ -187,7 +187,7 @@ def check_laid(on: Day, asked: Need, placed: Placement, fewest: bool = True) -> 
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_how_sessions_were_laid_makes_no_start_worse(seed: int) -> None:
     """Two layings of the same day offer the same starts at the same cost."""
     rng = Random(seed)

@@ -218,7 +218,7 @@ def test_days_with_a_clock_change_have_their_own_length(slots: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_can_keep_allows_exactly_what_the_rules_allow(seed: int) -> None:
     rng = Random(seed)
     on = clinic.random_day(rng, clinic.MONDAY, 14, busy=6)
@@ -231,7 +231,7 @@ def test_can_keep_allows_exactly_what_the_rules_allow(seed: int) -> None:
             assert (can_keep(on, asked, start, *names) is None) == (in_time and all(each))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6))
 def test_a_day_that_many_look_at_is_to_each_as_if_it_were_theirs_alone(seed: int) -> None:
     rng = Random(seed)

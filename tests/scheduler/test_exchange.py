@@ -38,7 +38,7 @@ def alike(rng: Random) -> Day:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_where_chairs_are_alike_there_is_room_exactly_below_the_peak(seed: int) -> None:
     rng = Random(seed)
     on, length = alike(rng), rng.randint(2, 8)
@@ -55,7 +55,7 @@ def test_where_chairs_are_alike_there_is_room_exactly_below_the_peak(seed: int) 
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_quick_look_finds_the_same_starts_and_breaks_no_rule(seed: int) -> None:
     rng = Random(seed)
     on = clinic.random_day(rng, clinic.MONDAY, rng.randint(3, 30), busy=rng.choice([8, 12]), whole=0.8)

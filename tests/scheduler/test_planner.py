@@ -288,7 +288,7 @@ def check_everything(
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_plan_is_the_best_of_all_choices(seed: int) -> None:
     phases, days, wished, before = random_case(seed)
     to_place = visits_from(parse_phases(phases), len(before))
@@ -312,7 +312,7 @@ def test_plan_is_the_best_of_all_choices(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_best_for_each_first_day(seed: int) -> None:
     """Each further plan is the best of all that begin on its day; no better first day is passed over."""
     phases, days, wished, before = random_case(seed)

@@ -17,7 +17,7 @@ from tests.scheduler.test_planner import random_case
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_days_are_found_exactly_where_there_are_some(seed: int) -> None:
     phases, _, _, before = random_case(seed)
     luck = Random(seed)

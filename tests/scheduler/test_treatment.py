@@ -192,7 +192,7 @@ def test_open_ended_phase_is_planned_for_as_many_as_asked() -> None:
 
 
 @given(name=st.sampled_from(sorted(protocols.CATALOGUE)), done=st.integers(0, 12), sessions=st.integers(1, 9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_visits_still_to_come_are_the_rest_of_all(name: str, done: int, sessions: int) -> None:
     phases = parse_phases(protocols.CATALOGUE[name])
     assert visits_from(phases, done, sessions) == visits(phases, sessions)[done:]
@@ -213,7 +213,7 @@ json = st.recursive(
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_json_gives_phases_or_faults_and_never_an_error(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(protocols.CATALOGUE)))
     phases = [dict(item) for item in protocols.CATALOGUE[name]]

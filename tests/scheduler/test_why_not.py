@@ -78,7 +78,7 @@ def check_smallest(kind: Kind, step: Step, does: Any) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_reasons_and_relaxations_against_every_choice(seed: int) -> None:
     """For thousands: bin/chaos whynot."""
     case = random_request(seed)

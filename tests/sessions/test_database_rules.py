@@ -194,7 +194,7 @@ def wide(ground: Ground, django_db_blocker: DjangoDbBlocker) -> tuple[list[Any],
         return chairs, make_provider(site, ProviderRole.PRESCRIBER, capacity=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(visits=st.lists(visit, min_size=1, max_size=6))
 def test_any_set_of_sessions_is_taken_exactly_when_every_minute_allows_it(
     ground: Ground, wide: tuple[list[Any], Any], visits: list[Row]
