@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+# Texts to one number go one after another, by one order, whatever the batches and the workers are: so nobody but the
+# first has a cap's last place. Who waits behind another here is taken as soon as that one is settled.
 _PICKED = """
 WITH picked AS MATERIALIZED (
-    SELECT id FROM notifications_message
-     WHERE status = 'due' AND try_at <= now() AND not_after > now() AND told_with_id IS NULL{lane}
-     ORDER BY {order} LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+    SELECT m.id FROM notifications_message m
+     WHERE m.status = 'due' AND m.try_at <= now() AND m.not_after > now() AND m.told_with_id IS NULL{lane}
+       AND (m.channel <> 'sms' OR m.alert_id IS NOT NULL OR NOT EXISTS (
+           SELECT 1 FROM accounts_patient p JOIN accounts_patient q ON q.phone = p.phone AND q.phone <> ''
+             JOIN notifications_message o ON o.patient_id = q.id
+            WHERE p.id = m.patient_id AND o.channel = 'sms' AND o.alert_id IS NULL AND o.told_with_id IS NULL
+              AND (o.status = 'sending' OR (o.status = 'due' AND o.try_at <= now() AND o.not_after > now()
+                   AND (o.not_after, o.due_at, o.kind, o.speaks_of, o.id)
+                       < (m.not_after, m.due_at, m.kind, m.speaks_of, m.id)))))
+     ORDER BY {order} LIMIT %s FOR NO KEY UPDATE OF m SKIP LOCKED
 )
 UPDATE notifications_message m
    SET status = 'sending', attempts = attempts + 1, lease_until = now() + %s * interval '1 second',
@@ -16,9 +25,9 @@ UPDATE notifications_message m
   FROM picked WHERE m.id = picked.id RETURNING m.id, m.attempts, m.channel, m.not_after, m.urgent
 """
 
-CLAIM: Final = _PICKED.format(lane=" AND NOT alone", order="not_after, id")
-CLAIM_URGENT: Final = _PICKED.format(lane=" AND urgent AND NOT alone", order="try_at, id")
-CLAIM_ALONE: Final = _PICKED.format(lane=" AND alone", order="urgent DESC, not_after, id")
+CLAIM: Final = _PICKED.format(lane=" AND NOT m.alone", order="m.not_after, m.id")
+CLAIM_URGENT: Final = _PICKED.format(lane=" AND m.urgent AND NOT m.alone", order="m.try_at, m.id")
+CLAIM_ALONE: Final = _PICKED.format(lane=" AND m.alone", order="m.urgent DESC, m.not_after, m.id")
 
 # The lease begins anew here, so that the last of a slow batch has as long for its call as the first. Time is asked for
 # once the session's lock is held: to wait for it may take seconds. A questionnaire that is answered is not asked.

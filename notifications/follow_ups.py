@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.refusals import Conflict, Gone, Invalid, NotFound
-from notifications import alerts, follow_links, instruments, red_flags
+from notifications import alerts, follow_links, instruments, red_flags, together
 from notifications.models import FollowUp, FollowUpDraft, FollowUpLink
 from sessions.models import TO_COME, SessionStatus
 
@@ -74,6 +74,7 @@ def answer_follow_up(token: str, answers: object, now: datetime, version: str | 
     follow_up.score, follow_up.band = scored.score, scored.band
     follow_up.save(update_fields=["answers", "answered_at", "score", "band", "form_version"])
     FollowUpDraft.objects.filter(follow_up=follow_up).delete()
+    together.fall_away(follow_up.id, follow_up.patient_id)
     alerts.raise_for_answers(follow_up, now)
     ask_next(follow_up, now)
     return follow_up

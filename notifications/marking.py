@@ -42,7 +42,8 @@ def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict
 
     Whatever else there is to a row, it is left out here, and judged alone by `hand_over`.
     """
-    said = _all_plainly_said(rows, batch)
+    texts = {row.id: _plainly_said(row.id, batch) for row in rows}
+    said = {key: text for key, text in texts.items() if text is not None}
     found = [row for row in rows if row.id in said]
     if not found:
         return {}
@@ -59,24 +60,6 @@ def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict
     return {key: said[key] for (key,) in prepared.all_rows(sql.MARK_WINDOW, values)}
 
 
-def _all_plainly_said(rows: Sequence[Claimed], batch: telling.Batch) -> dict[UUID, tuple[Text, str]]:
-    """Those that are plainly to be said, none of them before one to the same patient that is left out.
-
-    Else what closes later could take the last text that a number may have from what closes sooner.
-    """
-    said: dict[UUID, tuple[Text, str]] = {}
-    waiting: set[UUID] = set()
-    for row in rows:
-        message = batch.tellings.get(row.id)
-        if message is None or message.message.patient_id in waiting:
-            continue
-        if (text := _plainly_said(row.id, batch)) is not None:
-            said[row.id] = text
-        else:
-            waiting.add(message.message.patient_id)
-    return said
-
-
 def _plainly_said(key: UUID, batch: telling.Batch) -> tuple[Text, str] | None:
     now, message = clock.now(), batch.tellings.get(key)
     try:
@@ -87,7 +70,6 @@ def _plainly_said(key: UUID, batch: telling.Batch) -> tuple[Text, str] | None:
         text = message.text()
     except Exception:  # told where it is handed over alone
         return None
-    pacing.count(message.message, now, batch.texted)
     return text, message.address
 
 

@@ -190,6 +190,11 @@ class Message(models.Model):
             # Those whose window closes first go first; `try_at` so that what is not due is passed by in the index.
             models.Index(fields=["not_after", "id", "try_at"], name="message_in_order", condition=Q(status="due")),
             models.Index(fields=["not_after"], name="message_alone", condition=Q(status="due", alone=True)),
+            models.Index(
+                fields=["patient"],
+                name="message_text_to_come",
+                condition=Q(channel="sms", status__in=("due", "sending")),
+            ),
             models.Index(fields=["reference"], name="message_by_reference", condition=~Q(reference="")),
             models.Index(fields=["lease_until"], name="message_in_hand", condition=Q(status="sending")),
             models.Index(fields=["session"], name="message_of_session"),

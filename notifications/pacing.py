@@ -89,9 +89,3 @@ def texted(messages: Iterable[Message], now: datetime) -> Texted:
     for number, at in rows.values_list("patient__phone", "at"):
         found[number].append(at)
     return found
-
-
-def count(message: Message, now: datetime, texted: Texted) -> None:
-    """Count a text that is about to go among those that went."""
-    if _is_paced(message):
-        texted[message.patient.phone].append(now)

@@ -62,6 +62,10 @@ LET_GO = """
 UPDATE notifications_message m SET told_with_id = NULL, status = 'skipped', reason = w.reason
   FROM unnest(%s::uuid[], %s::text[]) AS w (id, reason) WHERE m.id = w.id AND m.status IN ('due', 'sending')
 """
+DUE_OF = "SELECT id FROM notifications_message WHERE follow_up_id = %s AND status = 'due'"
+ANSWERED = """
+UPDATE notifications_message SET status = 'skipped', reason = 'answered' WHERE id = ANY(%s) AND status = 'due'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ class Free:
     not_after: datetime
     speaks_of: datetime
     tells: int = 0
+
+    @property
+    def order(self) -> tuple[datetime, datetime, str, datetime, UUID]:
+        """Which goes first, as `delivery_sql.CLAIM` has it."""
+        return (self.not_after, self.due_at, self.kind, self.speaks_of, self.id)
 
     @property
     def family(self) -> str:
@@ -109,7 +118,7 @@ def groups(rows: Iterable[Free]) -> Iterator[Group]:
         for found in _at_once(list(together)):
             at = found[-1].due_at
             open_then = [row for row in found if row.not_after > at]
-            lead = min(open_then, key=lambda row: (-row.tells, row.not_after, row.speaks_of, row.id), default=None)
+            lead = min(open_then, key=lambda row: (-row.tells, *row.order), default=None)
             if lead is None:
                 continue
             others = tuple(
@@ -146,6 +155,20 @@ def part(ids: Collection[UUID]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(LOCK, {"ids": list(ids)})
         cursor.execute(PART, {"ids": list(ids)})
+
+
+def fall_away(follow_up: UUID, patient: UUID) -> None:
+    """What was still to be said of a questionnaire that is answered now is not, and nothing waits for it any longer.
+
+    In the caller's transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(DUE_OF, [follow_up])
+        ids = [row[0] for row in cursor.fetchall()]
+        if ids:
+            part(ids)
+            cursor.execute(ANSWERED, [ids])
+            join([patient])
 
 
 def let_go(reasons: dict[UUID, str]) -> None:

@@ -49,6 +49,11 @@ class _Slip:
         return (self.visit, self.kind, self.start)
 
     @property
+    def order(self) -> tuple[datetime, datetime, str, datetime]:
+        """What closes first goes first; of those, what was due first, then by name, then the sooner visit."""
+        return (self.until, self.due, self.kind, self.start)
+
+    @property
     def is_again(self) -> bool:
         """Whether it asks what was asked before."""
         return self.kind.endswith("_again")
@@ -240,14 +245,14 @@ class Clerk:
             self._tray = {slip for slip in self._tray if slip.until > now}
             come = [(slips, self._ready(slips, at)) for slips, at in self._messages() if at <= now]
             for slips, ready in come:
-                lead = min(slips, key=lambda slip: slip.until)
+                lead = min(slips, key=lambda slip: slip.order)
                 if ready >= lead.until:
                     # Its time is over before it may go; the rest goes without it.
                     self._tray.remove(lead)
                     break
             else:
                 may = [each for each in come if each[1] <= now]
-                first = min(may, key=lambda each: min((slip.until, slip.due) for slip in each[0]), default=None)
+                first = min(may, key=lambda each: min(slip.order for slip in each[0]), default=None)
                 if first is None:
                     return
                 self._utter(first[0], now)

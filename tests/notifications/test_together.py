@@ -133,10 +133,65 @@ def test_the_last_text_of_a_day_is_what_closes_first_told_together_or_not(
     early = [{"hours_before": 2160, "channels": ["sms"]}]
     book(clinic, noon(30), clock.now() - HOUR / 2, protocol_with(clinic, early, []), patient)
     reconcile.reconcile(clock.now())
-    assert delivery.send_batch() == 2
+    assert [delivery.send_batch() for _ in range(3)] == [1, 1, 0], "one after another"
     said = Message.objects.filter(status="sent").values_list("kind", flat=True)
     assert list(said) == ["receipt", "receipt"]
     assert Message.objects.get(status="due").kind == "reminder_2160h"
+
+
+def test_nobody_waits_for_a_question_that_is_answered(clinic: Clinic, mail: Catcher) -> None:
+    now = clock.now()
+    asked = [{"instrument": code, "hours_after": 1} for code in ("PHQ-2", "NRS")]
+    sessions = [book(clinic, now - 3 * HOUR, now - 9 * HOUR, protocol_with(clinic, [], asked[:1]))]
+    patient = sessions[0].patient
+    sessions.append(book(clinic, now - 30 * HOUR, now - 40 * HOUR, protocol_with(clinic, [], asked[1:]), patient))
+    for session, ago in zip(sessions, (61, 55), strict=True):
+        discharge(session, now - ago * MINUTE)
+    reconcile.reconcile(now)
+    lead, other = Message.objects.order_by("due_at").filter(due_at__lt=now + HOUR)
+    assert (lead.tells, other.told_with, lead.try_at) == (1, lead, other.due_at)
+    assert delivery.send_batch() == 0, "it waits for the other"
+    assert other.follow_up is not None
+    answer_follow_up(new_link(other.follow_up).rstrip("/").rpartition("/")[2], {"nrs_pain": 3}, now)
+    assert set(Message.objects.filter(follow_up=other.follow_up).values_list("status", "reason")) == {
+        ("skipped", "answered")
+    }
+    assert delivery.send_batch() == 1
+    assert len(mail.mails) == 1
+
+
+@pytest.mark.parametrize("sooner", [True, False])
+def test_the_last_text_of_two_that_close_at_once_is_what_was_due_first(
+    committed: None, clinic: Clinic, settings: Any, tmp_path: Path, sooner: bool
+) -> None:
+    settings.SMS_URL = f"file://{tmp_path}/texts"
+    settings.TEXTS_WITHOUT_CONSENT = {"day": 1, "week": 3}
+    patient = make_patient(clinic.site, phone=PHONE, preferred_channels=["sms"])
+    other = make_patient(clinic.site, phone=PHONE, preferred_channels=["sms"])
+    booked(clinic, patient, 1)
+    book(clinic, noon(30), clock.now() - HOUR / 2, protocol_with(clinic, [], []), other)
+    reconcile.reconcile(clock.now())
+    now = clock.now()
+    Message.objects.update(not_after=now + 200 * HOUR)
+    Message.objects.filter(patient=patient).update(due_at=now - (2 if sooner else 4) * MINUTE)
+    Message.objects.filter(patient=other).update(due_at=now - 3 * MINUTE)
+
+    def claimed_meanwhile() -> list[Any]:
+        try:
+            return delivery.claim()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as workers:
+        with transaction.atomic():
+            first = delivery.claim()
+            assert workers.submit(claimed_meanwhile).result() == [], "it has not taken the first, and sees it"
+        assert workers.submit(claimed_meanwhile).result() == [], "the first is in hand"
+    assert delivery.carry(first) == 1
+    assert [delivery.send_batch() for _ in range(2)] == [1, 0]
+    (said,) = Message.objects.filter(status="sent")
+    assert said.patient == (other if sooner else patient)
+    assert Message.objects.get(status="due").reason == "too_many"
 
 
 def test_one_that_is_moved_or_cancelled_is_not_said_and_the_others_are(clinic: Clinic, mail: Catcher) -> None:
