@@ -147,13 +147,11 @@ def simulate(asked: Sequence[Arrival], choose: Callable[[Arrival, Clinic], Chose
             clinic.refused += not chosen
             clinic.waits += [(chosen[0][0] - one.wishes.earliest).days] if chosen else []
             clinic.off_target += _off_target(one.visits, chosen) if chosen else []
-    peaks = [
-        peak_load(day)
-        for on, day in clinic.days.items()
-        if counted <= on < MONDAY + timedelta(days=length) and day.open
-    ]
+    end = MONDAY + timedelta(days=length)
+    days = [day for on, day in clinic.days.items() if counted <= on < end and day.open]
     return {
-        "peak nurse load, sessions at once, mean of days": statistics.mean(peaks),
+        "peak nurse load, sessions at once, mean of days": statistics.mean(map(peak_load, days)),
+        "the same, were each moment's work spread evenly": statistics.mean(map(even_peak, days)),
         "days to first session, mean": statistics.mean(clinic.waits),
         "days off the target gap, mean of sessions": statistics.mean(clinic.off_target),
         "series placed": clinic.placed,
@@ -175,6 +173,12 @@ def peak_load(day: Day) -> float:
         for one in day.taken
     ]
     return max(moments, default=0)
+
+
+def even_peak(day: Day) -> float:
+    """The most sessions at any instant of the day, divided by the nurses on duty: what is to be had at best."""
+    moments = [sum(other.start <= one.start < other.end for other in day.taken) for one in day.taken]
+    return max(moments, default=0) / len(day.nurses)
 
 
 def by_objective(one: Arrival, clinic: Clinic) -> Chosen:

@@ -7,12 +7,15 @@ together with it, those to come free to change hands.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from scheduler.assignment import Place, joined, lay_pool
 from scheduler.facts import ChairFacts, Day, Need, StaffFacts, Taken
 from scheduler.phases import SLOT_MINUTES
 from scheduler.slots import bits, mask, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "ChairFacts",
@@ -36,6 +39,8 @@ __all__ = [
 
 # A start in the last hour in which one is possible at all leaves no room for what runs late.
 LATE_SLOTS = 60 // SLOT_MINUTES
+# What such a start counts for: as much as half a session more for every nurse.
+LATE_LEVELS = 2
 
 RefusalCode = Literal[
     "off_grid",
@@ -92,33 +97,35 @@ def starts(day: Day, need: Need) -> int:
     return found
 
 
-def ranked(day: Day, need: Need, within: int) -> list[tuple[int, int, int]]:
+def ranked(day: Day, need: Need, within: int) -> Iterator[tuple[int, int, int]]:
     """Starts by what they cost the day: (level, fragments, starts) ascending; the sets are disjoint.
 
-    The one place that says what `level` and `fragments` are. Level: the most others that the least busy nurse on duty
-    has at any instant of the stay, were work spread evenly, plus 1 for a start in the last hour in which one is
-    possible. Fragments: the sides on which it leaves a gap too short for another session like it (`Load.loose`).
+    The one place that says what `level` and `fragments` are. Level, in quarters of a session: the most others that a
+    nurse on duty has at any instant of the stay, were work spread evenly, and `LATE_LEVELS` more for a start in the
+    last hour in which one is possible. Fragments: the sides on which it leaves a gap too short for another session like
+    it (`Load.loose`).
     """
     before, after = day.load.loose(need)
     sides = [~(before | after), before ^ after, before & after]
-    classes = [
-        (level, count, starts & side)
-        for level, starts in _by_level(day, need, within).items()
-        for count, side in enumerate(sides)
-    ]
-    return sorted(item for item in classes if item[2])
+    for level, starts in _by_level(day, need, within):
+        for count, side in enumerate(sides):
+            if starts & side:
+                yield level, count, starts & side
 
 
-def _by_level(day: Day, need: Need, within: int) -> dict[int, int]:
+def _by_level(day: Day, need: Need, within: int) -> Iterator[tuple[int, int]]:
+    """The levels, ascending, and the starts of each. Mostly the first is all that is asked for."""
     late, level = _late_starts(day, need), 0
-    levels: dict[int, int] = {}
-    while within:
+    put_off: dict[int, int] = {}
+    while within or put_off:
         reached = within & runs(day.load.level_at_most(level), need.stay)
-        levels[level] = levels.get(level, 0) | (reached & ~late)
-        levels[level + 1] = reached & late
         within &= ~reached
+        if reached & late:
+            put_off[level + LATE_LEVELS] = reached & late
+        starts = reached & ~late | put_off.pop(level, 0)
+        if starts:
+            yield level, starts
         level += 1
-    return levels
 
 
 def _late_starts(day: Day, need: Need) -> int:
@@ -167,7 +174,7 @@ def seated(
 
 def cost(day: Day, need: Need, start: int) -> tuple[int, int]:
     """Level and fragments of one start; see `ranked`."""
-    level, fragments, _ = ranked(day, need, 1 << start)[0]
+    level, fragments, _ = next(ranked(day, need, 1 << start))
     return level, fragments
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scheduler.pools import Claim, Pool, Resource
-from scheduler.slots import grid_marks, less, mask, runs, soon_after, soon_before, total
+from scheduler.slots import grid_marks, less, mask, runs, soon_after, soon_before, times, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -165,8 +165,9 @@ class Load:
         return total([each.free] for each in self.carers.resources.values())
 
     def level_at_most(self, level: int) -> int:
-        """The slots in which, were work spread evenly, some nurse on duty has at most `level` sessions."""
-        return self.once(("level", level), lambda: less(self.carers.count, total([self.duty] * (level + 1)), self.all))
+        """The slots in which, were work spread evenly, a nurse on duty has at most so many quarters of a session."""
+        fourfold = [0, 0, *self.carers.count]
+        return self.once(("level", level), lambda: less(fourfold, times(level + 1, self.duty), self.all))
 
     def loose(self, need: Need) -> tuple[int, int]:
         """The starts that leave a gap too short for another session like it before them, and those that do after them.

@@ -38,14 +38,16 @@ MOST_WEIGHT = 10**9
 class Weights:
     """What one unit of each term of the cost counts in the score.
 
-    With the defaults the score orders plans as the lexicographic cost does: minutes come in fives and a window has at
-    most 400 days (5 * 10**8 > 400 * 10**6), a series of 200 sessions is off by less than 10**6 minutes.
+    With the defaults the score orders plans as the lexicographic cost does: a series of 200 sessions has at most 400
+    fragments and, with four sessions at once for a nurse, a level of at most 3,600 (500 * 3,600 + 400 < 2 * 10**6); a
+    window has at most 400 days and minutes come in fives (400 * 2 * 10**6 < 5 * 2 * 10**8); 200 sessions are off by at
+    most 199 * 1,435 minutes.
     """
 
     deviation: int = 10**14
-    same_time: int = 10**8
-    first_day: int = 10**6
-    level: int = 10**3
+    same_time: int = 2 * 10**8
+    first_day: int = 2 * 10**6
+    level: int = 500
     fragments: int = 1
 
     def score(self, cost: Cost) -> int:

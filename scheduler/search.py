@@ -181,16 +181,20 @@ class Search:
         """(mark, cost, start) worth looking at: every start where the time of day matters, else only the best one."""
         key = (self.needs[place], day)
         if key not in self.choice:
-            found = ranked(self.days[day], key[0], self.starts(place, day))
-            if not self.wishes.same_time_of_day:
-                found = [(level, count, some & -some) for level, count, some in found[:1]]
-            wall = self.days[day].wall
-            self.choice[key] = [
-                (self.mark(wall[start]), within(level, count), start)
-                for level, count, some in found
-                for start in bits(some)
-            ]
+            self.choice[key] = self.worth_a_look(place, day, self.starts(place, day))
         return self.choice[key]
+
+    def worth_a_look(self, place: int, day: int, some: int) -> list[tuple[int, int, int]]:
+        """`placings` among some starts, of which there is at least one."""
+        found, wall = ranked(self.days[day], self.needs[place], some), self.days[day].wall
+        if not self.wishes.same_time_of_day:
+            level, count, best = next(found)
+            return [(0, within(level, count), (best & -best).bit_length() - 1)]
+        return [
+            (self.mark(wall[start]), within(level, count), start)
+            for level, count, alike in found
+            for start in bits(alike)
+        ]
 
     def mark(self, minute: int) -> int:
         """The place of a wall-clock minute among the marks that neighbours compare; one for all if nobody compares."""
@@ -294,15 +298,7 @@ class Search:
         found: list[Chain] = []
         for part, some in parts.items():
             if part not in used:
-                ranks = ranked(self.days[day], self.needs[0], some)
-                # Where the time of day does not matter, the best start is the first of the best.
-                ranks = ranks if self.wishes.same_time_of_day else [(*ranks[0][:2], ranks[0][2] & -ranks[0][2])]
-                placings = [
-                    (self.mark(wall[start]), within(level, count), start)
-                    for level, count, alike in ranks
-                    for start in bits(alike)
-                ]
-                found += self.chain(day, chain.cost.deviation, placings)
+                found += self.chain(day, chain.cost.deviation, self.worth_a_look(0, day, some))
         return found
 
 

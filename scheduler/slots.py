@@ -86,6 +86,11 @@ def total(counts: Iterable[list[int]]) -> list[int]:
     return summed
 
 
+def times(number: int, planes: list[int]) -> list[int]:
+    """So many times a count."""
+    return total([0] * place + planes for place in bits(number))
+
+
 def peak(planes: list[int], within: int) -> int:
     """The highest sum in any of the slots; 0 where there are none."""
     highest = 0

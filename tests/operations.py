@@ -154,7 +154,7 @@ def site(world: World, names: dict[str, str]) -> dict[str, Any]:
     """A new site."""
     hours = [{"weekday": 0, "opens": "08:00", "closes": "18:00"}]
     limits = {"last_reminder_minutes": 30, "plan_life_minutes": 60, "hold_life_minutes": 10}
-    weights = {"deviation": 10**14, "same_time": 10**8, "first_day": 10**6, "level": 1000, "fragments": 1}
+    weights = {"deviation": 10**14, "same_time": 2 * 10**8, "first_day": 2 * 10**6, "level": 500, "fragments": 1}
     return {
         "name": "Northside",
         "time_zone": "America/New_York",

@@ -243,12 +243,12 @@ def time_will_do(on: Day, asked: Need, start: int) -> bool:
 
 
 def level(on: Day, asked: Need, start: int) -> int:
-    """The most others that the least busy nurse has, were work spread evenly; 1 more in the last hour."""
+    """The most others a nurse has, were work spread evenly, in quarters of a session; 2 more in the last hour."""
     peak = 0
     for slot in range(start, start + asked.prepare + asked.infuse + asked.recover):
         others = sum(slot in slots_of(on, item, "nurse") for item in on.taken)
-        peak = max(peak, others // sum(has(nurse.on_duty, slot) for nurse in on.nurses))
-    return peak + late(on, asked, start)
+        peak = max(peak, 4 * others // sum(has(nurse.on_duty, slot) for nurse in on.nurses))
+    return peak + 2 * late(on, asked, start)
 
 
 def fragments(on: Day, asked: Need, start: int) -> int:
