@@ -1,9 +1,12 @@
-"""What proves a person beside the password: a code from their telephone, codes on paper."""
+"""What proves a person beside the password, or without it: codes from a telephone or on paper, passkeys."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from accounts import clock
 from accounts.ids import uuid7
@@ -28,3 +31,40 @@ class SecondFactor(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class Passkey(models.Model):
+    """A person's passkey (WebAuthn), known by its id in base64url. Kept is its public key (COSE), which opens nothing.
+
+    `sign_count` is how often it said it had signed; 0 for one that does not count. `stopped_at` is since when it opens
+    nothing, since that count went back: somebody may have a copy.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=60)
+    # WebAuthn 5.8.3: an id of at most 1,023 bytes.
+    credential_id = models.CharField(max_length=1364, unique=True)
+    public_key = models.BinaryField()
+    sign_count = models.BigIntegerField(default=0)
+    added_at = models.DateTimeField(default=clock.now, editable=False)
+    used_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(sign_count__gte=0) & ~Q(credential_id=""), name="passkey_whole")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class SpentChallenge(models.Model):
+    """A challenge that a passkey has answered: of two that come with one at a time, the database lets in one."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    spent_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest

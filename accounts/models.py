@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from accounts import clock
-from accounts.factor_models import SecondFactor
+from accounts.factor_models import Passkey, SecondFactor, SpentChallenge
 from accounts.ids import uuid7
 from accounts.staff_models import Invitation, Letter
 
@@ -31,12 +31,14 @@ __all__ = [
     "Invitation",
     "Letter",
     "Organization",
+    "Passkey",
     "Patient",
     "Role",
     "SecondFactor",
     "Sight",
     "SignInLink",
     "Site",
+    "SpentChallenge",
     "User",
 ]
 

@@ -1,6 +1,7 @@
-"""The second factor of signing in: a code from the telephone (TOTP, RFC 6238), or one of ten from paper.
+"""The second factor of signing in: a code from the telephone (TOTP, RFC 6238), one of ten from paper, or a passkey.
 
 Where an organization demands it, nobody of its staff is let in without; who has set one up is asked for it in any case.
+A passkey is both factors at once and needs no password (`accounts/passkeys.py`); the rest here is about codes.
 A code is good once: the half minute that it belongs to is used up with it, in the row that the check has locked. Wrong
 codes are counted in the same row, so that they count from wherever they come.
 """
@@ -17,14 +18,12 @@ import pyotp
 from django.db import transaction
 
 from accounts import sealing
-from accounts.models import Organization, Role, SecondFactor
+from accounts.models import Organization, Passkey, Role, SecondFactor, User
 from accounts.refusals import Conflict, Forbidden, NotSignedIn, Refusal, TooMany
 from accounts.rights import holds, is_staff
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from accounts.models import User
 
 # RFC 6238, 5.2: half minutes, and one of them to either side for clocks that differ.
 STEP, DRIFT = 30, (-1, 0, 1)
@@ -43,15 +42,25 @@ def is_demanded(user: User) -> bool:
     return is_staff(user) and user.organization is not None and user.organization.demands_second_factor
 
 
-def has_one(user: User) -> bool:
-    """Whether the person has set one up."""
+def has_codes(user: User) -> bool:
+    """Whether the person has set up codes."""
     return SecondFactor.objects.filter(user=user).exists()
 
 
+def has_one(user: User) -> bool:
+    """Whether the person has set one up: codes, or a passkey."""
+    return has_codes(user) or Passkey.objects.filter(user=user).exists()
+
+
 def next_step(user: User) -> str:
-    """What the right password leads to: `in`, a `code`, or the way to `set_up` a factor first."""
-    if has_one(user):
+    """What the right password leads to: `in`, a `code`, a `passkey`, or the way to `set_up` a factor first.
+
+    A patient's passkey is one more way in: their mailbox alone opens the same.
+    """
+    if has_codes(user):
         return "code"
+    if is_staff(user) and Passkey.objects.filter(user=user).exists():
+        return "passkey"
     return "set_up" if is_demanded(user) else "in"
 
 
@@ -67,14 +76,18 @@ def require(user: User, code: str, now: datetime) -> None:
         check(user, code, now)
     elif step == "code":
         raise NotSignedIn("second_factor_required", "This sign-in needs a code as well.")
+    elif step == "passkey":
+        raise NotSignedIn("second_factor_required", "Use your passkey on the sign-in page; here it takes a code.")
     elif step != "in":
         raise NotSignedIn("second_factor_required", "Set up codes from a telephone on the sign-in page first.")
 
 
 def check(user: User, code: str, now: datetime) -> None:
-    """Use up a code of the person who has a second factor. Raises as `require` does."""
+    """Use up a code of the person. Raises as `require` does, and Conflict `no_second_factor` for who has no codes."""
     with transaction.atomic():
-        row = SecondFactor.objects.select_for_update().get(user=user)
+        row = SecondFactor.objects.select_for_update().filter(user=user).first()
+        if row is None:
+            raise Conflict("no_second_factor", "This person has set up no second factor.")
         refusal = _judge(row, code, now)
         row.save(update_fields=["last_step", "recovery_hashes", "failures", "failed_at"])
     if refusal:
@@ -133,14 +146,14 @@ def set_up(user: User, secret: str, code: str, now: datetime) -> list[str]:
     """Keep the secret, once a code shows that the telephone has it; gives the recovery codes, told this once.
 
     Raises:
-        NotSignedIn: `wrong_code`. Conflict: `already_done` where the person has one.
+        NotSignedIn: `wrong_code`. Conflict: `already_done` where the person has them.
     """
     step = _step_of(secret, "".join(code.split()), now)
     if step is None:
         raise NotSignedIn("wrong_code", "This code is not right. Is the clock of the telephone right?")
-    type(user).objects.select_for_update().get(pk=user.pk)
-    if has_one(user):
-        raise Conflict("already_done", "A second factor is set up already.")
+    User.objects.select_for_update().get(pk=user.pk)
+    if has_codes(user):
+        raise Conflict("already_done", "Codes are set up already.")
     codes = _new_codes()
     SecondFactor.objects.create(
         user=user,
@@ -162,14 +175,16 @@ def renew_codes(user: User) -> list[str]:
     return [in_groups(each) for each in codes]
 
 
+@transaction.atomic
 def take_off(user: User) -> None:
-    """The person goes without from now on. Call it after `check`.
+    """The person goes without codes from now on. Call it after `check`.
 
-    Raises Conflict `demanded` where the organization demands one.
+    Raises Conflict `demanded` where the organization demands a second factor and there is no passkey.
     """
-    if is_demanded(user):
-        raise Conflict("demanded", "Your organization demands a second factor.")
+    User.objects.select_for_update().get(pk=user.pk)
     SecondFactor.objects.filter(user=user).delete()
+    if is_demanded(user) and not has_one(user):
+        raise Conflict("demanded", "Your organization demands a second factor.")
 
 
 def demand(by: User, on: bool) -> None:

@@ -47,6 +47,12 @@ def is_fresh(session: SessionBase, now: datetime) -> bool:
     return now < _read(session, SINCE, now - FRESH) + FRESH
 
 
+def may_change_ways(user: User, session: SessionBase, now: datetime) -> bool:
+    """Whether the session may add or remove a way in: signed in a moment ago, staff by all that they have set up."""
+    by_all = bool(session.get(BY_TWO)) or not is_staff(user) or not second_factor.has_one(user)
+    return by_all and is_fresh(session, now)
+
+
 def proved_lately(session: SessionBase, token: Any, now: datetime) -> bool:
     """Whether who asks has shown who they are a moment ago, by a token or else on a page."""
     return is_fresh(session, now) if token is None else now < token.created + FRESH

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, IntegerField, Value
 
 from accounts import letters
-from accounts.models import Letter, Organization, Role, SecondFactor, Site, User
+from accounts.models import Letter, Organization, Passkey, Role, SecondFactor, Site, User
 from accounts.queries import staffed_sites
 from accounts.refusals import Conflict, Forbidden, Invalid, RuleBroken
 from accounts.rights import CARE, holds
@@ -199,14 +199,15 @@ def send_password_link(by: User, user: User, now: datetime) -> None:
 
 @transaction.atomic
 def reset_second_factor(by: User, user: User, now: datetime) -> None:
-    """Take the second factor of a colleague who has lost it, end what it let in, and tell them by mail.
+    """Take codes and passkeys of a colleague who has lost them, end what they let in, and tell them by mail.
 
     The next sign-in asks for the password and, where one is demanded, sets up another. Raises Forbidden as
     `check_may_decide`, Conflict `inactive`, `no_second_factor`.
     """
     (row,) = _locked(by, user.pk)
     check_here(row)
-    if not SecondFactor.objects.filter(user=row).delete()[0]:
+    lost = [each.objects.filter(user=row).delete()[0] for each in (SecondFactor, Passkey)]
+    if not any(lost):
         raise Conflict("no_second_factor", "This person has set up no second factor.")
     end_sessions([row.pk])
     letters.write(Letter.Kind.FACTOR_RESET, row, now)

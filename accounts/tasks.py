@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from accounts import clock, passkeys
 from accounts.http.idempotency import forget_expired
 
 
 @shared_task(name="accounts.forget_expired_keys")
 def forget_expired_keys() -> int:
-    """Delete idempotency keys past their life; how many there were."""
-    return forget_expired()
+    """Delete idempotency keys and challenges of passkeys past their life; how many there were."""
+    return forget_expired() + passkeys.forget(clock.now())

@@ -176,6 +176,8 @@ SIGN_IN_FAILURES = {"account": 10, "address": 100, "seconds": 300}
 # How often a link to sign in with may be asked for, and for how long it is good.
 SIGN_IN_LINKS = {"account": 5, "address": 50, "seconds": 900}
 SIGN_IN_LINK_SECONDS = 900
+# How often an address may begin to sign in with a passkey: each leaves a session behind.
+PASSKEY_CHALLENGES = {"address": 200, "seconds": 300}
 # How long mails to staff may be sent, and the links in them used: over a weekend to come in, a day for a new password.
 STAFF_LINK_SECONDS = {"invitation": 3 * 86_400, "password": 86_400, "factor_reset": 86_400}
 # Whether a new organization lets its staff in only with a second factor; each may say otherwise for itself.
@@ -293,6 +295,8 @@ LOGGING = {
         "django.server": {"level": "ERROR"},
         # It would log each request's address, which holds the carrier's account.
         "httpx2": {"level": "WARNING"},
+        # It would log the ids of passkeys.
+        "fido2": {"level": "WARNING"},
         # These have handlers of their own, which would write other lines.
         "gunicorn.error": {"handlers": ["stderr"]},
         "gunicorn.access": {"handlers": ["stderr"]},

@@ -239,9 +239,19 @@ def header(page: Page, url: str) -> Iterator[str]:
 
 
 def security(page: Page, url: str) -> Iterator[str]:
-    """An admin looks at how people sign in, and sets up codes; nothing is kept."""
+    """An admin looks at how people sign in, adds a passkey and removes it, and sets up codes; nothing is kept."""
     page.goto(f"{url}/security/")
+    yield "security-bare"
+    passkeys = page.context.new_cdp_session(page)
+    passkeys.send("WebAuthn.enable")
+    device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    passkeys.send("WebAuthn.addVirtualAuthenticator", {"options": {**device, "isUserVerified": True}})
+    page.get_by_label("A name for it").fill("Office telephone")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_text("Your passkey is added").wait_for()
     yield "security"
+    page.get_by_role("listitem").filter(has_text="Office telephone").get_by_role("button", name="Remove").click()
+    page.get_by_text("Removed.").wait_for()
     page.goto(f"{url}/sign-in/set-up/")
     page.get_by_text("I cannot read a picture").click()
     yield "set-up-factor"

@@ -38,8 +38,9 @@ WORDS: Final = {
     ),
     Letter.Kind.FACTOR_RESET: (
         "Your second factor for {clinic} was taken off",
-        "Somebody who manages {clinic} has taken off the codes that you sign in with, and ended where you were signed "
-        "in.\n\nSign in with your password; where a second factor is demanded you set up another:\n{link}\n\n"
+        "Somebody who manages {clinic} has taken off the codes and passkeys that you sign in with, and ended where you "
+        "were signed in.\n\n"
+        "Sign in with your password; where a second factor is demanded you set up another:\n{link}\n\n"
         "If you did not ask for this, tell your manager at once, and do not sign in before.\n",
     ),
 }

@@ -1,4 +1,4 @@
-"""The second step of signing in: a code, or setting one up where the organization demands it; and who looks after it.
+"""The second step of signing in: a code or a passkey, or setting one up where the organization demands it.
 
 Between the right password and the code a session knows who is at the door (`DOOR`) and lets nobody in.
 """
@@ -21,9 +21,10 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from accounts import audit, clock, sealing, second_factor, signed_in
-from accounts.models import Role, User
+from accounts.models import Role, Site, User
+from accounts.queries import staffed_sites
 from accounts.refusals import Refusal
-from accounts.rights import holds
+from accounts.rights import holds, is_staff
 from web.navigation import first_page
 from web.pages import page, page_for
 from web.words import refusal_words
@@ -53,17 +54,18 @@ def let_in(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def code(request: HttpRequest) -> HttpResponse:
     """Asks for the code (GET) and takes it (POST): 401 for a wrong or used one, 429 for too many."""
-    user = _at_the_door(request)
+    user = at_the_door(request)
     if user is None:
         return redirect("web:sign-in")
     if request.method != "POST":
-        return page(request, "code")
+        return page(request, "code", has_codes=second_factor.has_codes(user))
     try:
         with audit.acting(user.pk):
             second_factor.require(user, request.POST.get("code", "")[:CODE_AT_MOST].replace("\0", ""), clock.now())
     except Refusal as refusal:
-        return page(request, "code", refusal.status, wrong=refusal_words(refusal))
-    return _in_by_two(request, user)
+        told: dict[str, Any] = {"wrong": refusal_words(refusal), "has_codes": second_factor.has_codes(user)}
+        return page(request, "code", refusal.status, **told)
+    return in_by_two(request, user)
 
 
 @sensitive_variables("secret", "codes")
@@ -72,14 +74,14 @@ def code(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest) -> HttpResponse:
     """A picture for the telephone (GET); the code that shows that it has read it (POST), and the codes for paper."""
-    at_the_door = _at_the_door(request)
-    user = at_the_door or (request.user if isinstance(request.user, User) else None)
+    waiting = at_the_door(request)
+    user = waiting or (request.user if isinstance(request.user, User) else None)
     if user is None:
         return redirect("web:sign-in")
-    if not at_the_door and not signed_in.is_fresh(request.session, clock.now()):
+    if not waiting and not signed_in.may_change_ways(user, request.session, clock.now()):
         return sign_in_again(request)
-    if second_factor.has_one(user) or (at_the_door and second_factor.next_step(user) != "set_up"):
-        return redirect("web:code" if at_the_door else "web:security")
+    if second_factor.has_codes(user) or (waiting and second_factor.next_step(user) != "set_up"):
+        return redirect("web:code" if waiting else "web:security")
     secret = sealing.unseal(request.session.get(SECRET, "")) or second_factor.new_secret()
     request.session[SECRET] = sealing.seal(secret)
     wrong = ""
@@ -90,7 +92,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         except Refusal as refusal:
             wrong = refusal_words(refusal)
         else:
-            go_on = _in_by_two(request, user)["Location"]
+            go_on = in_by_two(request, user)["Location"]
             return page(request, "recovery_codes", codes=codes, go_on=go_on)
     picture = segno.make(second_factor.address(user, secret), error="m").svg_data_uri(scale=5, border=3, light="#fff")
     spelled = " ".join(secret[n : n + 4] for n in range(0, len(secret), 4))
@@ -106,7 +108,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
 @page_for("")
 def security(request: HttpRequest) -> HttpResponse:
     """How the reader signs in; for an admin, what the organization demands."""
-    return _security(request)
+    return security_page(request)
 
 
 @sensitive_post_parameters("code")
@@ -160,21 +162,31 @@ def _refused(user: User, request: HttpRequest) -> HttpResponse | None:
     try:
         second_factor.check(user, request.POST.get("code", "")[:CODE_AT_MOST].replace("\0", ""), clock.now())
     except Refusal as refusal:
-        return _security(request, refusal.status, wrong=refusal_words(refusal))
+        return security_page(request, refusal.status, wrong=refusal_words(refusal))
     return None
 
 
-def _security(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
+def security_page(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
+    """How the reader signs in, after what was asked for."""
     user = cast("User", request.user)
     found: dict[str, Any] = {
-        "has_one": second_factor.has_one(user),
+        "has_codes": second_factor.has_codes(user),
+        "passkeys": user.passkeys.order_by("added_at"),
+        "zone": _zone(user),
         "demanded": second_factor.is_demanded(user),
         "organization": user.organization if holds(user, Role.ADMIN) else None,
     }
     return page(request, "security", status, **found, **context)
 
 
-def _at_the_door(request: HttpRequest) -> User | None:
+def _zone(user: User) -> str:
+    """The clock by which the person is told when."""
+    places = staffed_sites(user) if is_staff(user) else Site.objects.filter(patients__user=user)
+    site = places.order_by("name", "id").first()
+    return site.time_zone if site is not None else "UTC"
+
+
+def at_the_door(request: HttpRequest) -> User | None:
     """Who has given the right password and waits for the second step; None after ten minutes."""
     door = request.session.get(DOOR)
     if not door or clock.now() > datetime.fromisoformat(door["at"]) + WAITS:
@@ -182,10 +194,10 @@ def _at_the_door(request: HttpRequest) -> User | None:
     return User.objects.select_related("organization").filter(pk=door["user"], is_active=True).first()
 
 
-def _in_by_two(request: HttpRequest, user: User) -> HttpResponse:
+def in_by_two(request: HttpRequest, user: User, wanted: str = "") -> HttpResponse:
     """Sign in who has shown both, or note it for who is in already, on the way to where they wanted to."""
     door = request.session.pop(DOOR, None)
     request.session.pop(SECRET, None)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     signed_in.begin(request.session, clock.now(), by_two=True)
-    return redirect((door or {}).get("next") or first_page(user))
+    return redirect(wanted or (door or {}).get("next") or first_page(user))

@@ -1,4 +1,7 @@
-"""Signing in to the pages: by a link in the mail for patients, by password for whoever has one."""
+"""Signing in to the pages: by a link in the mail for patients, by password for whoever has one.
+
+By a passkey: `web/passkeys.py`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ LINK_COOKIE = LinkCookie("sign_in_link")
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The form, and the session it leads to. 401 for what does not belong together, 429 for too many tries."""
     if request.method != "POST":
-        return page(request, "sign_in", next=_wanted(request))
+        return page(request, "sign_in", next=wanted_page(request))
     email, password = request.POST.get("email", "").strip(), request.POST.get("password", "")
     if "\0" in email + password or len(email) > EMAIL_AT_MOST or len(password) > PASSWORD_AT_MOST:
         return page(request, "sign_in", 400, wrong=gettext("This e-mail address and password do not belong together."))
@@ -45,9 +48,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         user = check_credentials(request, email, password)
     except Refusal as refusal:
         return page(
-            request, "sign_in", refusal.status, wrong=refusal_words(refusal), email=email, next=_wanted(request)
+            request, "sign_in", refusal.status, wrong=refusal_words(refusal), email=email, next=wanted_page(request)
         )
-    return let_in(request, user, _wanted(request))
+    return let_in(request, user, wanted_page(request))
 
 
 @never_cache
@@ -95,7 +98,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("web:home")
 
 
-def _wanted(request: HttpRequest) -> str:
+def wanted_page(request: HttpRequest) -> str:
     """The page of ours that the person was on the way to; "" where none is named."""
     path = request.POST.get("next") or request.GET.get("next", "")
     ours = url_has_allowed_host_and_scheme(path, {request.get_host()}, require_https=request.is_secure())

@@ -15,7 +15,7 @@ from accounts.http.filters import BooleanFilter, ChoicesFilter, ReferenceFilter,
 from accounts.http.problems import name_constraint
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.http.views import ChangeRecord, CreateRecord, ListRecords, ReadRecord, RecordViewSet
-from accounts.models import Invitation, Role, SecondFactor, Site, User
+from accounts.models import Invitation, Passkey, Role, SecondFactor, Site, User
 from accounts.queries import staffed_sites, visible_invitations, visible_staff
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ class PersonViewSet(ListRecords, ReadRecord, ChangeRecord, RecordViewSet):
 
     def visible(self) -> QuerySet[User]:
         """Colleagues whom the caller may see."""
-        factor = Exists(SecondFactor.objects.filter(user=OuterRef("pk")))
+        codes, passkeys = (Exists(each.objects.filter(user=OuterRef("pk"))) for each in (SecondFactor, Passkey))
+        factor = codes | passkeys
         return staff.with_visits(visible_staff(self.user)).annotate(has_second_factor=factor).prefetch_related(IN_ORDER)
 
     def check_state(self) -> None:

@@ -196,6 +196,31 @@ class LinkGuard:
             raise TooMany("too_many_links", "Too many links were asked for. Wait a little.", retry_after=wait)
 
 
+class PasskeyGuard:
+    """Counts challenges that one address asks for, and among its failed sign-ins passkeys that open nothing."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        limits, failures, place = settings.PASSKEY_CHALLENGES, settings.SIGN_IN_FAILURES, address(request)
+        self.challenges = Window(f"challenge {place}", limits["address"], limits["seconds"])
+        self.place = Window(f"sign-in {place}", failures["address"], failures["seconds"])
+
+    def ask(self) -> None:
+        """Count a challenge, or raise `TooMany`."""
+        self._take(self.challenges)
+
+    def begin(self) -> None:
+        """Count a try, or raise `TooMany`."""
+        self._take(self.place)
+
+    def succeeded(self) -> None:
+        """The passkey was right."""
+        self.place.give_back()
+
+    def _take(self, window: Window) -> None:
+        if wait := window.take():
+            raise TooMany("too_many_sign_ins", "Too many failed sign-ins. Wait a little.", retry_after=wait)
+
+
 def address(request: Any) -> str:
     """Where the call comes from; a /64 counts as one, since whoever has one address of it has them all."""
     text = BaseThrottle().get_ident(request) or ""

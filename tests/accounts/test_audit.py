@@ -31,6 +31,7 @@ NOT_AUDITED = {
     "scheduler_supplyversion": "a number that moves with supply, which is in the trail",
     "infusion_sessions_siteday": "a number that moves with sessions, which are in the trail",
     "accounts_signinlink": "sign-ins",
+    "accounts_spentchallenge": "sign-ins",
     "accounts_idempotencykey": "answers, kept for a while",
     "knox_authtoken": "sign-ins",
     "notifications_message": "a log of its own",

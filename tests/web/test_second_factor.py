@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from django.test import Client
 
-from accounts import clock, second_factor
+from accounts import clock, sealing, second_factor
 from accounts.models import AuditEntry, Organization, Role, SecondFactor, User
 from accounts.refusals import Conflict, Forbidden, NotSignedIn, Refusal
 from tests.factories import PASSWORD, Clinic, make_token
@@ -255,14 +255,16 @@ def test_what_changes_it_asks_for_a_code(clinic: Clinic, client: Client) -> None
 def test_who_has_one_is_asked_though_nobody_demands_it(clinic: Clinic, client: Client) -> None:
     nurse = clinic.users["nurse"]
     knock(client, nurse)
+    for address in ("codes", "off"):
+        assert client.post(f"/security/{address}/", {"code": "123456"}).status_code == 409, "there is none"
     client.get("/sign-in/set-up/")
-    secret, _ = set_up(nurse)
+    secret = str(sealing.unseal(client.session["factor_to_be"]))
+    assert client.post("/sign-in/set-up/", {"code": now_code(secret, -1)}).content.decode().count("<code>") == 10
     client.logout()
     assert knock(client, nurse)["Location"] == "/sign-in/code/"
     assert token(client, nurse).status_code == 401
     second_factor.take_off(nurse)
     assert knock(client, nurse)["Location"] != "/sign-in/code/"
-    assert secret
 
 
 @pytest.mark.parametrize("code", ["", " ", "x" * 41, "١٢٣٤٥٦", "a\0b", "12345", "1234567", "\ud800"])

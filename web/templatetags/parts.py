@@ -10,6 +10,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, pgettext
 
+from accounts import webauthn
 from accounts.rights import is_staff
 from web import wording
 from web.navigation import places
@@ -32,6 +33,15 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
         return {}
     found = {"user": user, "staff": is_staff(user), "places": places(user, request.path)}
     return {**found, "csrf_token": context.get("csrf_token")}
+
+
+@register.simple_tag(takes_context=True)
+def passkeys_at(context: dict[str, Any]) -> str:
+    """Where passkeys work: `here`, or the address of this page where they do; "" where this clinic has none."""
+    party, request = webauthn.party(), context["request"]
+    if party is None:
+        return ""
+    return "here" if party.origin == f"{request.scheme}://{request.get_host()}" else party.origin + request.path
 
 
 @register.inclusion_tag("web/parts/icon.html")
