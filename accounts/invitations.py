@@ -49,6 +49,7 @@ def invite(by: User, values: dict[str, Any], now: datetime) -> Invitation:
         email=email,
         name=values["name"],
         roles=values["roles"],
+        language=values.get("language", by.language),
         invited_by=by,
         invited_at=now,
         expires_at=now + letters.lasts(Letter.Kind.INVITATION),
@@ -136,7 +137,7 @@ def _check_stands(letter: Letter) -> None:
         stands = letter.user is not None and letter.user.is_active
     else:
         stands = invitation.withdrawn_at is None and invitation.accepted_at is None and _still_may(invitation)
-    if not stands or letter.kind == Letter.Kind.FACTOR_RESET:
+    if not stands or letter.kind not in letters.OPENING:
         raise Gone("link_spent", "This link has been used, or its time is over.")
 
 
@@ -158,6 +159,7 @@ def _who_joins(invitation: Invitation) -> User:
         return User(
             email=invitation.email,
             name=invitation.name,
+            language=invitation.language,
             organization=invitation.organization,
             roles=_in_order(invitation.roles),
         )

@@ -1,4 +1,4 @@
-"""Mails to staff about how they sign in: asked for here, sent by a worker, their links used once.
+"""Mails to people about how they sign in: asked for here, sent by a worker, their links used once.
 
 The newest is the one that opens: asking again ends those that were sent before.
 """
@@ -6,7 +6,7 @@ The newest is the one that opens: asking again ends those that were sent before.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from accounts.models import Invitation, User
 
 Kind = Letter.Kind
+# Those that hold a link; the others only tell.
+OPENING: Final = (Kind.INVITATION, Kind.PASSWORD)
 
 
 def lasts(kind: str) -> timedelta:

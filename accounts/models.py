@@ -18,12 +18,13 @@ from django.utils.crypto import salted_hmac
 from accounts import clock
 from accounts.factor_models import Passkey, SecondFactor, SpentChallenge
 from accounts.ids import uuid7
-from accounts.staff_models import Invitation, Letter
+from accounts.staff_models import LANGUAGES, Invitation, Letter
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = [
+    "LANGUAGES",
     "AuditEntry",
     "Channel",
     "Contact",
@@ -164,7 +165,7 @@ class Sight:
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who signs in. Staff belong to one organization and work at `sites`.
+    """A person who signs in. Staff belong to one organization and work at `sites`; `language` is that of mails to them.
 
     `session_round` goes on where all that let the person in is over: sessions name it, the database ends tokens.
     `sight` is set where a token signs in for one request, and None where nobody has asked.
@@ -180,6 +181,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     roles = ArrayField(models.CharField(max_length=20, choices=Role), default=list, blank=True)
     sites = models.ManyToManyField(Site, related_name="staff", blank=True)
+    language = models.CharField(max_length=2, default="en", db_default="en", choices=LANGUAGES)
     is_active = models.BooleanField(default=True)
     session_round = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
@@ -244,7 +246,7 @@ class Patient(models.Model):
     preferred_channels = ArrayField(
         models.CharField(max_length=10, choices=Channel), default=default_channels, blank=True
     )
-    language = models.CharField(max_length=2, default="en", choices=[("en", "English"), ("es", "Español")])
+    language = models.CharField(max_length=2, default="en", choices=LANGUAGES)
     time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 from fido2.utils import websafe_encode
 
-from accounts import audit, second_factor, webauthn
-from accounts.models import Passkey, SpentChallenge, User
+from accounts import audit, letters, second_factor, webauthn
+from accounts.models import Letter, Passkey, SpentChallenge, User
 from accounts.refusals import Conflict, Gone, NotFound, NotSignedIn, Refusal
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def to_make(user: User, challenge: str) -> dict[str, Any]:
 
 
 def add(user: User, challenge: str, answer: str, name: str, now: datetime) -> Passkey:
-    """Keep the passkey that the browser has made.
+    """Keep the passkey that the browser has made, and tell its holder by mail (NIST SP 800-63B-4, 4.6).
 
     Raises:
         Gone: `challenge_over`. NotSignedIn: `wrong_passkey`. Conflict: `passkey_taken` for one that is known already,
@@ -69,6 +69,7 @@ def add(user: User, challenge: str, answer: str, name: str, now: datetime) -> Pa
         )
         if not is_new:
             raise Conflict("passkey_taken", "This passkey is known already.")
+        letters.write(Letter.Kind.PASSKEY_ADDED, user, now)
     return kept
 
 

@@ -111,7 +111,7 @@ def _locked(by: User, *people: UUID) -> list[User]:
 
 @transaction.atomic
 def change(by: User, user: User, values: dict[str, Any]) -> User:
-    """Save name, roles or sites of a colleague; what they may do changes with their next request.
+    """Save name, language, roles or sites of a colleague; what they may do changes with their next request.
 
     Raises:
         Forbidden: as `check_may_decide` and `check_may_give`. RuleBroken: as `check_places` and `check_may_give`.
@@ -122,8 +122,9 @@ def change(by: User, user: User, values: dict[str, Any]) -> User:
     check_may_give(by, row.roles, roles)
     check_places(roles, sites)
     check_remains(row, roles, active=True)
-    row.name, row.roles = values.get("name", row.name), [each for each in Role.values if each in roles]
-    row.save(update_fields=["name", "roles"])
+    row.name, row.language = values.get("name", row.name), values.get("language", row.language)
+    row.roles = [each for each in Role.values if each in roles]
+    row.save(update_fields=["name", "language", "roles"])
     if "sites" in values:
         row.sites.set(sites)
     return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -12,6 +12,8 @@ from django.db.models.functions import Lower
 
 from accounts import clock
 from accounts.ids import uuid7
+
+LANGUAGES: Final = (("en", "English"), ("es", "Español"))
 
 
 class Invitation(models.Model):
@@ -34,6 +36,7 @@ class Invitation(models.Model):
     name = models.CharField(max_length=200)
     roles = ArrayField(models.CharField(max_length=20))
     sites = models.ManyToManyField("accounts.Site", related_name="+", blank=True)
+    language = models.CharField(max_length=2, default="en", db_default="en", choices=LANGUAGES)
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     invited_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField()
@@ -65,17 +68,18 @@ class Invitation(models.Model):
 
 
 class Letter(models.Model):
-    """A mail to be sent to one of the staff, or to who is invited. One with a link opens once, until `expires_at`.
+    """A mail to be sent to who signs in, or to who is invited. One with a link opens once, until `expires_at`.
 
     The worker that sends it makes the link's token and keeps only its hash.
     """
 
     class Kind(models.TextChoices):
-        """What it says: come in, set a new password, your second factor was taken off."""
+        """What it says: come in, set a new password, your second factor was taken off, a passkey was added."""
 
         INVITATION = "invitation"
         PASSWORD = "password"  # noqa: S105  (a kind of mail)
         FACTOR_RESET = "factor_reset"
+        PASSKEY_ADDED = "passkey_added"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=20, choices=Kind)

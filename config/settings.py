@@ -179,7 +179,7 @@ SIGN_IN_LINK_SECONDS = 900
 # How often an address may begin to sign in with a passkey: each leaves a session behind.
 PASSKEY_CHALLENGES = {"address": 200, "seconds": 300}
 # How long mails to staff may be sent, and the links in them used: over a weekend to come in, a day for a new password.
-STAFF_LINK_SECONDS = {"invitation": 3 * 86_400, "password": 86_400, "factor_reset": 86_400}
+STAFF_LINK_SECONDS = {"invitation": 3 * 86_400, "password": 86_400, "factor_reset": 86_400, "passkey_added": 86_400}
 # Whether a new organization lets its staff in only with a second factor; each may say otherwise for itself.
 SECOND_FACTOR_DEMANDED = env.bool("SECOND_FACTOR_DEMANDED", default=not DEVELOPMENT)
 # Staff who do nothing for so long sign in again, and in any case after SESSION_COOKIE_AGE; 0 switches it off.

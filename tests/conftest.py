@@ -108,6 +108,19 @@ def clinic(db: None) -> Clinic:
 
 
 @pytest.fixture
+def quick_passwords(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords that are hashed at once, for tests that sign in often; that it is slow by design, others show."""
+    from django.contrib.auth.hashers import make_password
+
+    from tests import factories
+
+    names = ("MD5PasswordHasher", "PBKDF2PasswordHasher")
+    settings.PASSWORD_HASHERS = [f"django.contrib.auth.hashers.{name}" for name in names]
+    hashed = make_password(factories.PASSWORD)
+    monkeypatch.setattr(factories, "password_hash", lambda: hashed)
+
+
+@pytest.fixture
 def api(db: None) -> Callable[[User | None], APIClient]:
     """`api(user)` is a client signed in by a real token of that user, `api(None)` one that is not signed in."""
     from rest_framework.test import APIClient

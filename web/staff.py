@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import clock, invitations, second_factor, staff
 from accounts.api.staff import InvitationSerializer, PersonSerializer
-from accounts.models import Role, Site, User
+from accounts.http.fields import as_uuid
+from accounts.models import LANGUAGES, Role, Site, User
 from accounts.queries import staffed_sites, visible_invitations, visible_staff
 from accounts.refusals import Forbidden, NotFound, Refusal
 from accounts.rights import holds, may
@@ -23,6 +26,8 @@ from web.record_forms import RecordForm
 from web.words import refusal_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
@@ -36,6 +41,7 @@ ROLES: Final = {
     Role.AUDITOR: _("Auditor"),
     Role.ADMIN: _("Admin"),
 }
+A_PAGE: Final = 50
 STATES: Final = {"here": _("Work here"), "left": _("Have left")}
 # Where on a form stands what a use case refuses.
 PLACES: Final = {
@@ -60,22 +66,27 @@ SAID: Final = {
 class Filter(forms.Form):
     """What the list shows."""
 
+    name = forms.CharField(label=_("Name"), required=False, max_length=100)
     role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", _("All")), *ROLES.items()])
     state = forms.ChoiceField(label=_("State"), required=False, choices=[*STATES.items(), ("all", _("All"))])
 
 
 class PersonForm(RecordForm):
-    """Name, roles, places. A role that comes with a patient's record is kept and not asked."""
+    """Name, roles, places, language. A role that comes with a patient's record is kept and not asked."""
 
     name = forms.CharField(label=_("Name"), max_length=200)
     roles = forms.MultipleChoiceField(label=_("What they may do"), widget=forms.CheckboxSelectMultiple)
     sites = forms.MultipleChoiceField(label=_("Where"), widget=forms.CheckboxSelectMultiple, required=False)
+    language = forms.ChoiceField(
+        label=_("Mails to them are in"), choices=LANGUAGES, widget=forms.RadioSelect, required=False
+    )
 
     def __init__(self, by: User, data: Any = None, person: User | None = None) -> None:
         self.kept = [Role.PATIENT] if person is not None and Role.PATIENT in person.roles else []
-        shown: dict[str, Any] = {}
+        shown: dict[str, Any] = {"language": by.language}
         if person is not None:
-            shown = {"name": person.name, "roles": person.roles, "sites": [str(each.pk) for each in person.sites.all()]}
+            shown = {"name": person.name, "roles": person.roles, "language": person.language}
+            shown["sites"] = [str(each.pk) for each in person.sites.all()]
         super().__init__(data, initial=shown)
         given = [role for role in ROLES if role != Role.ADMIN or holds(by, Role.ADMIN)]
         sites = [(str(each.pk), each.name) for each in staffed_sites(by).order_by("name", "id")]
@@ -90,7 +101,8 @@ class PersonForm(RecordForm):
 
     def sent(self) -> dict[str, Any]:
         """The values in the API's shape."""
-        return {**self.cleaned_data, "roles": [*self.cleaned_data["roles"], *self.kept]}
+        told = {name: value for name, value in self.cleaned_data.items() if (name, value) != ("language", "")}
+        return {**told, "roles": [*told["roles"], *self.kept]}
 
 
 class InvitationForm(PersonForm):
@@ -102,7 +114,7 @@ class InvitationForm(PersonForm):
         widget=forms.EmailInput({"autocomplete": "off"}),
         help_text=_("The link goes there and nowhere else. It works once, for three days."),
     )
-    field_order = ("name", "email", "roles", "sites")
+    field_order = ("name", "email", "roles", "sites", "language")
 
 
 class LeavingForm(RecordForm):
@@ -122,16 +134,31 @@ def overview(request: HttpRequest) -> HttpResponse:
         people = people.filter(roles__contains=[asked["role"]])
     if asked.get("state") != "all":
         people = people.filter(is_active=asked.get("state") != "left")
+    if asked.get("name"):
+        people = people.filter(name__icontains=asked["name"])
+    found = list(staff.with_visits(_after(people, user, request.GET.get("after")))[: A_PAGE + 1])
+    more = {**request.GET.dict(), "after": str(found[A_PAGE - 1].pk)} if len(found) > A_PAGE else {}
     open_ones = visible_invitations(user).filter(accepted_at=None, withdrawn_at=None)
     return page(
         request,
         "staff",
         site=site_of(user),
         form=form,
-        people=[(each, _role_words(each.roles)) for each in staff.with_visits(people)],
+        people=[(each, _role_words(each.roles)) for each in found[:A_PAGE]],
+        more=urlencode(more),
         invited=[(each, _role_words(each.roles)) for each in open_ones.order_by("-expires_at", "id")],
         may_invite=may(user, "invitations.create"),
     )
+
+
+def _after(people: QuerySet[User], user: User, last: str | None) -> QuerySet[User]:
+    """Those who follow the person `last` in the list. Raises NotFound for one who is out of sight."""
+    if last is None:
+        return people
+    before = None if as_uuid(last) is None else visible_staff(user).filter(pk=last).first()
+    if before is None:
+        raise NotFound
+    return people.filter(Q(name__gt=before.name) | Q(name=before.name, email__gt=before.email))
 
 
 def _role_words(roles: list[str]) -> str:
@@ -224,20 +251,25 @@ def _calendars(by: User, found: User) -> QuerySet[Provider]:
     return Provider.objects.filter(user=found, site__in=staffed_sites(by), is_active=True).order_by("name", "id")
 
 
-@page_for("users.deactivate", "GET", "HEAD", "POST")
-def act(request: HttpRequest, person: str, what: str) -> HttpResponse:
-    """The question before somebody is sent away, taken back, or let in again (GET), and the answer (POST)."""
-    user, found = cast("User", request.user), _person(request, person)
-    staff.check_may_decide(user, found)
-    form = _leaving(request, user, found) if what == "deactivate" else None
-    if request.method == "POST" and (form is None or form.is_valid()):
-        try:
-            _carry_out(user, found, what, form)
-        except Refusal as refusal:
-            return _question(request, found, what, form, refusal)
-        messages.success(request, str(SAID[what]))
-        return redirect("web:staff-person", found.pk)
-    return _question(request, found, what, form)
+def act(what: str) -> Callable[..., HttpResponse]:
+    """The page of one of `SAID`, for whoever holds the right to just that."""
+
+    @page_for(f"users.{what}", "GET", "HEAD", "POST")
+    def acting(request: HttpRequest, person: str) -> HttpResponse:
+        """The question before somebody is sent away, taken back, or let in again (GET), and the answer (POST)."""
+        user, found = cast("User", request.user), _person(request, person)
+        staff.check_may_decide(user, found)
+        form = _leaving(request, user, found) if what == "deactivate" else None
+        if request.method == "POST" and (form is None or form.is_valid()):
+            try:
+                _carry_out(user, found, what, form)
+            except Refusal as refusal:
+                return _question(request, found, what, form, refusal)
+            messages.success(request, str(SAID[what]))
+            return redirect("web:staff-person", found.pk)
+        return _question(request, found, what, form)
+
+    return acting
 
 
 def _leaving(request: HttpRequest, user: User, found: User) -> LeavingForm | None:

@@ -126,10 +126,7 @@ urlpatterns = [
     path("clinic/invitations/<record_id:invitation>/again/", staff.again, name="invite-again"),
     path("clinic/invitations/<record_id:invitation>/withdraw/", staff.withdraw, name="withdraw-invitation"),
     path("clinic/users/<record_id:person>/", staff.person, name="staff-person"),
-    *(
-        path(f"clinic/users/<record_id:person>/{what}/", staff.act, {"what": what}, name=f"staff-{what}")
-        for what in staff.SAID
-    ),
+    *(path(f"clinic/users/<record_id:person>/{what}/", staff.act(what), name=f"staff-{what}") for what in staff.SAID),
     path("waitlist/", waiting.overview, name="waitlist"),
     path("waitlist/<record_id:entry>/withdraw/", waiting.withdraw, name="withdraw"),
     path("sessions/<record_id:session>/waitlist/", waiting.for_visit, name="wait-for-visit"),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from django import forms
 from django.contrib import messages
 from django.db.models import Q
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts import clock
 from accounts.audit import record_reads
@@ -25,7 +23,7 @@ from sessions.queries import visible_entries, visible_offers
 from web.pages import page, page_for
 from web.people import patient_seen_by
 from web.visits import visit_seen_by
-from web.wishes import TIMES, WINDOWS, courses
+from web.wishes import WINDOWS, DaysForm, courses
 from web.words import refusal_words
 
 if TYPE_CHECKING:
@@ -42,33 +40,14 @@ LISTED = 100
 WAITS = timedelta(days=28)
 
 
-class WishForm(forms.Form):
+class WishForm(DaysForm):
     """When somebody would come. The course is asked for where it is for a whole one."""
 
-    course = forms.ChoiceField(label=gettext_lazy("What for"))
-    earliest = forms.DateField(
-        label=gettext_lazy("Not before"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
-    )
-    latest = forms.DateField(
-        label=gettext_lazy("Not after"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
-    )
-    times = forms.ChoiceField(label=gettext_lazy("Time of day"), choices=TIMES, initial="any", widget=forms.RadioSelect)
-
     def __init__(self, offered: Sequence[Course], today: date, data: Any = None) -> None:
-        super().__init__(data, initial={"earliest": today, "latest": today + WAITS})
-        self.offered = {str(course.protocol.pk): course for course in offered}
-        if offered:
-            self.fields["course"].choices = [(key, each.protocol.name) for key, each in self.offered.items()]  # type: ignore[attr-defined]
-        else:
+        super().__init__(offered, data, initial={"earliest": today, "latest": today + WAITS})
+        self.fields["course"].label = _("What for")
+        if not offered:
             del self.fields["course"]
-
-    def clean(self) -> dict[str, Any]:
-        """The two days together."""
-        found = super().clean() or self.cleaned_data
-        earliest, latest = found.get("earliest"), found.get("latest")
-        if earliest and latest and latest < earliest:
-            self.add_error("latest", _("Choose a day after the first one."))
-        return found
 
     def wish(self) -> dict[str, Any]:
         """What the use case is told; only of a valid form."""

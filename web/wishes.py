@@ -99,17 +99,36 @@ def _fixed(protocol: Protocol) -> bool:
     return phases_of(protocol)[-1].sessions is not None
 
 
-class WishesForm(forms.Form):
-    """A few wishes. Everything but the course may be left as it is."""
+def _day(label: Any, **more: Any) -> forms.DateField:
+    return forms.DateField(label=label, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **more)
+
+
+class DaysForm(forms.Form):
+    """For which course, between which days, at what time of day: what plans and the waitlist both ask."""
 
     course = forms.ChoiceField(label=_("What is booked"))
-    earliest = forms.DateField(label=_("Not before"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
-    latest = forms.DateField(
-        label=_("Done by"),
-        required=False,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("Leave it empty if it does not matter."),
-    )
+    earliest = _day(_("Not before"))
+    latest = _day(_("Not after"))
+    times = forms.ChoiceField(label=_("Time of day"), choices=TIMES, initial="any", widget=forms.RadioSelect)
+
+    def __init__(self, offered: Sequence[Course], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = {str(course.protocol.pk): course for course in offered}
+        self.fields["course"].choices = [(key, course.protocol.name) for key, course in self.offered.items()]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """The two days together."""
+        found = super().clean() or self.cleaned_data
+        earliest, latest = found.get("earliest"), found.get("latest")
+        if earliest and latest and latest < earliest:
+            self.add_error("latest", _("Choose a day after the first one."))
+        return found
+
+
+class WishesForm(DaysForm):
+    """A few wishes for plans. Everything but the course may be left as it is."""
+
+    latest = _day(_("Done by"), required=False, help_text=_("Leave it empty if it does not matter."))
     weekdays = forms.TypedMultipleChoiceField(
         label=_("Days that suit"),
         choices=WEEKDAYS,
@@ -118,15 +137,12 @@ class WishesForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("None chosen means that every day suits."),
     )
-    times = forms.ChoiceField(label=_("Time of day"), choices=TIMES, initial="any", widget=forms.RadioSelect)
     same_time = forms.BooleanField(label=_("The same time every visit, where that can be"), required=False)
+    field_order = ("course", "earliest", "latest", "weekdays", "times", "same_time")
 
-    def __init__(self, offered: list[Course], today: date, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.offered = {str(course.protocol.pk): course for course in offered}
+    def __init__(self, offered: Sequence[Course], today: date, *args: Any, **kwargs: Any) -> None:
+        super().__init__(offered, *args, **kwargs)
         self.today = today
-        self.fields["course"].choices = [(key, course.protocol.name) for key, course in self.offered.items()]  # type: ignore[attr-defined]
-
         self.windows = dict(WINDOWS)
         self._offer_window(str(self.data.get("times") or self.initial.get("times") or ""))
 
@@ -146,10 +162,10 @@ class WishesForm(forms.Form):
         return earliest
 
     def clean(self) -> dict[str, Any]:
-        """The two days together."""
-        found = super().clean() or self.cleaned_data
+        """The last day within what the planner looks at."""
+        found = super().clean()
         earliest, latest = found.get("earliest"), found.get("latest")
-        if earliest and latest and not earliest <= latest <= min(self._last(), earliest + timedelta(days=WINDOW_DAYS)):
+        if earliest and latest and latest > min(self._last(), earliest + timedelta(days=WINDOW_DAYS)):
             self.add_error("latest", _("Choose a day after the first one, at most a year later."))
         return found
 

@@ -15,7 +15,7 @@ from accounts.http.filters import BooleanFilter, ChoicesFilter, ReferenceFilter,
 from accounts.http.problems import name_constraint
 from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.http.views import ChangeRecord, CreateRecord, ListRecords, ReadRecord, RecordViewSet
-from accounts.models import Invitation, Passkey, Role, SecondFactor, Site, User
+from accounts.models import LANGUAGES, Invitation, Passkey, Role, SecondFactor, Site, User
 from accounts.queries import staffed_sites, visible_invitations, visible_staff
 
 if TYPE_CHECKING:
@@ -37,12 +37,16 @@ def _roles() -> fields.StrictList:
 
 
 class PersonSerializer(StrictModelSerializer):
-    """Somebody who works here. `visits_to_come` are booked with them; `has_second_factor` says nothing more of it."""
+    """Somebody who works here. `visits_to_come` are booked with them; `has_second_factor` says nothing more of it.
+
+    `language` is that of mails to them about how they sign in.
+    """
 
     email = fields.EmailField(read_only=True)
     name = fields.TextField(max_length=200)
     roles = _roles()
     sites = fields.ReferenceField(staffed_sites, many=True)
+    language = fields.StrictChoice(choices=LANGUAGES, required=False)
     has_second_factor = serializers.BooleanField(read_only=True)
     visits_to_come = serializers.IntegerField(read_only=True)
 
@@ -54,6 +58,7 @@ class PersonSerializer(StrictModelSerializer):
             "name",
             "roles",
             "sites",
+            "language",
             "is_active",
             "has_second_factor",
             "visits_to_come",
@@ -64,12 +69,16 @@ class PersonSerializer(StrictModelSerializer):
 
 
 class InvitationSerializer(StrictModelSerializer):
-    """Somebody who is to work here. An open one is taken up by the link in the mail, until `expires_at`."""
+    """Somebody who is to work here. An open one is taken up by the link in the mail, until `expires_at`.
+
+    The mail is in this `language`, else in that of who invites.
+    """
 
     email = fields.EmailField()
     name = fields.TextField(max_length=200)
     roles = _roles()
     sites = fields.ReferenceField(staffed_sites, many=True)
+    language = fields.StrictChoice(choices=LANGUAGES, required=False)
     status = serializers.SerializerMethodField()
 
     class Meta:
@@ -80,6 +89,7 @@ class InvitationSerializer(StrictModelSerializer):
             "name",
             "roles",
             "sites",
+            "language",
             "status",
             "invited_by",
             "invited_at",

@@ -14,7 +14,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts import clock, invitations, letters, staff
-from accounts.models import AuditEntry, Invitation, Letter, Role, SecondFactor, Site, User
+from accounts.models import AuditEntry, Invitation, Letter, Patient, Role, SecondFactor, Site, User
 from accounts.queries import visible_staff
 from accounts.refusals import Conflict, Refusal
 from accounts.sign_in_links import new_token
@@ -29,12 +29,7 @@ if TYPE_CHECKING:
 BASE = "/api/v1/"
 FRESH = "a new word for tests"
 # Django's own hashing is slow by design; of what it makes nothing is shown here.
-QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
-def _quick(settings: SettingsWrapper) -> None:
-    settings.PASSWORD_HASHERS = QUICK
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 
 @pytest.fixture
@@ -103,6 +98,28 @@ def test_from_an_invitation_to_somebody_at_work(clinic: Clinic, api: Any, mailbo
     assert (shown["status"], shown["user"]) == ("accepted", str(person.pk))
     kinds = AuditEntry.objects.filter(record_type="accounts_invitation").values_list("action", "actor")
     assert set(kinds) == {("insert", clinic.users["manager"].pk), ("update", person.pk)}
+
+
+def test_mails_are_in_the_persons_language(clinic: Clinic, api: Any, mailbox: Catcher) -> None:
+    manager, patient = api(clinic.users["manager"]), clinic.users["patient"]
+    body = {"email": "moss@example.org", "name": "R. Moss", "roles": ["nurse"], "sites": [str(clinic.site.pk)]}
+    assert manager.post(f"{BASE}invitations/", {**body, "language": "es"}).json()["language"] == "es"
+    joined = invitations.use(link_of(Letter.objects.latest("id")), FRESH, clock.now())
+    assert joined.language == "es", "as invited"
+    assert manager.patch(f"{BASE}users/{joined.pk}/", {"language": "fr"}).status_code == 400
+    shown = manager.patch(f"{BASE}users/{clinic.users['nurse'].pk}/", {"language": "es"})
+    assert shown.json()["language"] == "es"
+    Patient.objects.filter(user=patient).update(language="es")
+    staff.send_password_link(clinic.users["manager"], clinic.users["nurse"], clock.now())
+    letters.write(Letter.Kind.PASSKEY_ADDED, patient, clock.now())
+    letters.write(Letter.Kind.PASSKEY_ADDED, clinic.users["admin"], clock.now())
+    assert staff_mail.send_due(clock.now()) == 3
+    assert {(mail.to, mail.subject.split()[0]) for mail in mailbox.mails} == {
+        (clinic.users["nurse"].email, "Una"), (patient.email, "Se"), (clinic.users["admin"].email, "A"),
+    }  # fmt: skip
+    for mail in mailbox.mails:
+        assert clinic.organization.name in mail.subject
+        assert re.search(r"http://testserver/(join/\S+|security)/", mail.text)
 
 
 def test_a_link_is_open_for_three_days_and_until_it_is_replaced_or_taken_back(clinic: Clinic) -> None:

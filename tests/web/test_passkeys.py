@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 HOST, ORIGIN = "testserver", "http://testserver"
 
 

@@ -22,6 +22,7 @@ from tests.web.conftest import PHONE, Visitor
 if TYPE_CHECKING:
     from django.http import HttpResponse
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 LATER = timedelta(minutes=5)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from django.test import Client
 
 from tests.factories import PASSWORD, Clinic
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
+
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 
 def sign_in(client: Client, email: str, password: str) -> HttpResponse:

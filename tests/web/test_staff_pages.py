@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+import web.staff
+from accounts import rights
 from accounts.models import Invitation, Letter, Role, SecondFactor, Site, User
 from accounts.sign_in_links import new_token
 from tests.factories import Clinic, make_site, make_user, noon
 from tests.web.conftest import DESK, PHONE, Visitor
+from web.staff import SAID
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -159,3 +164,36 @@ def test_what_is_kept_and_what_is_asked_of_a_patient_who_works_here(clinic: Clin
     nowhere = client.post(f"/clinic/users/{both.pk}/", form | {"sites": []})
     assert nowhere.status_code == 400
     assert "works at a site" in nowhere.content.decode()
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_each_question_has_a_right_of_its_own(
+    clinic: Clinic, client: Client, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    client.force_login(clinic.users["manager"])
+    monkeypatch.setitem(rights.RIGHTS, f"users.{what}", rights.NOBODY)
+    person = f"/clinic/users/{clinic.users['nurse'].pk}"
+    assert {each for each in SAID if client.get(f"{person}/{each}/").status_code == 403} == {what}
+    assert client.post(f"{person}/{what}/").status_code == 403
+
+
+def test_a_long_list_goes_on(clinic: Clinic, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.staff, "A_PAGE", 3)
+    for name in ("Ada", "Ada", "Zoe", "Ada"):
+        person = make_user(clinic.organization, Role.NURSE, sites=(clinic.site,))
+        User.objects.filter(pk=person.pk).update(name=name)
+    client.force_login(clinic.users["manager"])
+    seen: list[str] = []
+    address = "?state=here"
+    while address:
+        text = client.get(f"/clinic/users/{address}").content.decode()
+        seen += re.findall(r'<a href="/clinic/users/([0-9a-f-]{36})/">', text)
+        further = re.search(r'<a href="([^"]*after=[^"]*)">', text)
+        address = unescape(further[1]) if further else ""
+    everybody = User.objects.filter(sites=clinic.site).order_by("name", "email")
+    assert seen == [str(each.pk) for each in everybody]
+    assert "Zoe" in client.get("/clinic/users/?name=zo").content.decode()
+    assert "Ada" not in client.get("/clinic/users/?name=zo").content.decode()
+    assert clinic.other
+    for stranger in (str(clinic.other.users["nurse"].pk), "1", "\0"):
+        assert client.get("/clinic/users/", {"after": stranger}).status_code == 404
