@@ -188,6 +188,38 @@ def protocols(page: Page, url: str) -> Iterator[str]:
     yield "approve"
 
 
+def new_protocol(page: Page, url: str) -> Iterator[str]:
+    """A prescriber writes a course of two phases; nothing is kept."""
+    page.goto(f"{url}/clinic/protocols/new/")
+    page.get_by_role("button", name="Add the phase").click()
+    page.locator("#phase1").wait_for()
+    yield "protocol-new"
+
+
+def closing(page: Page, url: str) -> Iterator[str]:
+    """A manager closes a chair for a night, looks at what a week would do, and takes the closure back."""
+    page.goto(f"{url}/disruptions/")
+    page.get_by_label("Who or what is missing").select_option(label="Recliner 1")
+    first, last = page.evaluate("[1, 8].map(n => new Date(Date.now() + n * 864e5).toISOString().slice(0, 10))")
+    for name, value in (("First day", first), ("From", "00:00"), ("Last day", first), ("Until", "00:30")):
+        page.get_by_label(name, exact=True).fill(value)
+    page.get_by_role("button", name="Draft it").click()
+    page.get_by_role("button", name="Apply to").click()
+    page.get_by_text("Applied.").first.wait_for()
+    page.goto(f"{url}/clinic/supply/")
+    page.get_by_role("region", name="Closures to come").get_by_role("link", name="Recliner 1").first.click()
+    yield "closure"
+    page.get_by_label("Last day").fill(last)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Nothing is saved yet.").wait_for()
+    yield "closure-effect"
+    page.get_by_role("link", name="The closure").click()
+    page.get_by_role("link", name="Take it back").click()
+    yield "closure-reopen"
+    page.get_by_role("button", name="Take it back").click()
+    page.get_by_text("That time can be booked again.").wait_for()
+
+
 def running(page: Page, url: str) -> Iterator[str]:
     """A manager looks how the clinic runs and what it says."""
     page.goto(f"{url}/clinic/utilisation/")
@@ -202,12 +234,12 @@ def running(page: Page, url: str) -> Iterator[str]:
     yield "template"
     page.goto(f"{url}/clinic/supply/")
     yield "supply"
-    page.get_by_role("link", name="Recliner 1").click()
+    page.get_by_role("link", name="Recliner 1").first.click()
     yield "chair"
     page.goto(f"{url}/clinic/supply/")
     page.get_by_role("link", name="Change the clinic").click()
     yield "site"
-    for name in ("Add a chair", "Add a person"):
+    for name in ("Add a clinic", "Add a chair", "Add a person"):
         page.goto(f"{url}/clinic/supply/")
         page.get_by_role("link", name=name).first.click()
         yield name.lower().replace(" ", "-")
@@ -220,6 +252,9 @@ def running(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/availability/")
     page.locator("a[href*='/availability/shifts/']").first.click()
     yield "shift"
+    page.get_by_role("button", name="Remove this shift").click()
+    page.get_by_text("Nothing is saved yet.").wait_for()
+    yield "shift-effect"
 
 
 def chairside(page: Page, url: str) -> Iterator[str]:
@@ -292,6 +327,8 @@ SCENES = (
     Scene("manager", header),
     Scene("admin", security),
     Scene("prescriber", protocols),
+    Scene("prescriber", new_protocol),
     Scene("manager", running),
+    Scene("manager", closing),
     Scene("manager", staff),
 )

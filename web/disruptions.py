@@ -47,15 +47,18 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 LISTED = 50
+# What browsers take as the value of such a field, in whichever language the page is.
+DAY_FIELD = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+CLOCK_FIELD = forms.TimeInput({"type": "time"}, format="%H:%M")
 
 
 class SpanForm(forms.Form):
     """From when until when, in the site's wall time, and why."""
 
-    first_day = forms.DateField(label=gettext_lazy("First day"), widget=forms.DateInput(attrs={"type": "date"}))
-    from_time = forms.TimeField(label=gettext_lazy("From"), widget=forms.TimeInput(attrs={"type": "time"}))
-    last_day = forms.DateField(label=gettext_lazy("Last day"), widget=forms.DateInput(attrs={"type": "date"}))
-    until_time = forms.TimeField(label=gettext_lazy("Until"), widget=forms.TimeInput(attrs={"type": "time"}))
+    first_day = forms.DateField(label=gettext_lazy("First day"), widget=DAY_FIELD)
+    from_time = forms.TimeField(label=gettext_lazy("From"), widget=CLOCK_FIELD)
+    last_day = forms.DateField(label=gettext_lazy("Last day"), widget=DAY_FIELD)
+    until_time = forms.TimeField(label=gettext_lazy("Until"), widget=CLOCK_FIELD)
     reason = forms.CharField(
         label=gettext_lazy("Why"), required=False, max_length=200, help_text=gettext_lazy("Patients do not see this.")
     )

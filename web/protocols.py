@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,8 @@ from scheduler.models import Protocol
 from scheduler.queries import visible_protocols
 from web import protocol_words
 from web.pages import page, page_for
-from web.protocol_form import ProtocolForm
+from web.phase_fields import ANCHORS
+from web.protocol_form import NOTHING, NewProtocolForm, ProtocolForm, content_of, with_phase, without_phase
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -38,7 +40,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     rows = visible_protocols(user).select_related("approved_by").order_by("code", "-version")
     courses = [_course(list(versions)) for _code, versions in groupby(rows, key=lambda each: each.code)]
     waiting = sum(course["latest"].status == Status.DRAFT for course in courses)
-    return page(request, "protocols", courses=sorted(courses, key=_by_state), waiting=waiting)
+    may_add = may(user, "protocols.create")
+    return page(request, "protocols", courses=sorted(courses, key=_by_state), waiting=waiting, may_add=may_add)
 
 
 def _course(versions: list[Protocol]) -> dict[str, Any]:
@@ -103,12 +106,34 @@ def _changes(before: Protocol, after: Protocol) -> dict[str, Any]:
     return {"changed": grouped(changed), "count": len(changed), "same": grouped(same)}
 
 
+@page_for("protocols.create", "GET", "HEAD", "POST")
+def add(request: HttpRequest) -> HttpResponse:
+    """A new course as a form; `?like=` begins it as a copy of a version that the clinic has."""
+    user, wanted = cast("User", request.user), request.GET.get("like", "")
+    like = _seen(user, wanted) if as_uuid(wanted) is not None else None
+    content = deepcopy(NOTHING) if like is None else content_of(like) | {"name": ""}
+    form = _form(request, NewProtocolForm, content)
+    if form.is_valid():
+        values = form.judge(ProtocolSerializer, user)
+        if values is not None:
+            try:
+                made = protocols.create_protocol(user, values)
+            except Conflict as refused:
+                form.put("code", refused.detail)
+            else:
+                messages.success(request, _("Saved as a draft. Somebody who may approve it looks it over next."))
+                return redirect("web:protocol", made.pk)
+    status = 400 if form.errors else 200
+    known = visible_protocols(user).order_by("name", "-version")
+    return page(request, "protocol_change", status, protocol=None, form=form, like=like, known=known, **_ways(form))
+
+
 @page_for("protocols.partial_update", "GET", "HEAD", "POST")
 def change(request: HttpRequest, protocol: str) -> HttpResponse:
     """The protocol as a form (GET); the draft changed or the next version made (POST), 400 with what is wrong."""
     user = cast("User", request.user)
     found = _seen(user, protocol)
-    form = ProtocolForm(found, user, request.POST if request.method == "POST" else None)
+    form = _form(request, ProtocolForm, content_of(found))
     if form.is_valid():
         values = form.judge(ProtocolSerializer, user, found)
         if values is not None:
@@ -117,7 +142,26 @@ def change(request: HttpRequest, protocol: str) -> HttpResponse:
                 messages.success(request, _("Saved."))
                 return redirect("web:protocol", made.pk)
             return redirect("web:compare-protocols", made.pk)
-    return page(request, "protocol_change", 400 if form.errors else 200, protocol=found, form=form)
+    status = 400 if form.errors else 200
+    return page(request, "protocol_change", status, protocol=found, form=form, **_ways(form))
+
+
+def _form(request: HttpRequest, form: type[ProtocolForm], content: dict[str, Any]) -> ProtocolForm:
+    """The form as it was sent; with a phase more or less, where that was asked for, nothing is judged yet."""
+    user = cast("User", request.user)
+    if request.method != "POST":
+        return form(content, user)
+    if "add" in request.POST:
+        return form(content, user, typed=with_phase(request.POST, request.POST.get("spaced", "")))
+    number = request.POST.get("remove", "")
+    if number.isascii() and number.isdigit() and len(number) < 4:
+        return form(content, user, typed=without_phase(request.POST, int(number)))
+    return form(content, user, request.POST)
+
+
+def _ways(form: ProtocolForm) -> dict[str, Any]:
+    """How the visits of one more phase may be spaced."""
+    return {"ways": [] if form.full else list(ANCHORS.items())}
 
 
 @page_for("protocols.partial_update", "GET", "HEAD", "POST")

@@ -89,7 +89,7 @@ class ReachForm(forms.Form):
 
     def clean_phone(self) -> str:
         """A number as the API takes it, however it is written in the clinic's country."""
-        written = _international(self.cleaned_data["phone"], self.patient.site.phone)
+        written = international(self.cleaned_data["phone"], self.patient.site.phone)
         said = _as_record(PhoneField(allow_blank=True), written)
         if said is None:
             raise forms.ValidationError(_("This is not a phone number. Try it with the country: +1 312 555 0142."))
@@ -124,7 +124,7 @@ def _usual_hours() -> str:
     return gettext("Left empty: from %(since)s until %(until)s.") % {"since": since, "until": until}
 
 
-def _international(text: str, clinic: str) -> str:
+def international(text: str, clinic: str) -> str:
     """A number with its country in front; one without is taken for one of the clinic's country."""
     try:
         country = phonenumbers.region_code_for_number(phonenumbers.parse(clinic)) if clinic else None

@@ -13,7 +13,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from rest_framework import serializers
 
@@ -118,19 +118,16 @@ def at(values: Any, path: str) -> Any:
 
 
 def put_at(values: Any, path: str, value: Any) -> None:
-    """Put the value there; the way to it exists."""
+    """Put the value there; where a record on the way is missing, it is made."""
     *way, last = path.split(".")
     for part in way:
-        values = values[int(part) if isinstance(values, list) else part]
+        values = values[int(part)] if isinstance(values, list) else values.setdefault(part, {})
     values[last] = value
 
 
-def rows_of(said: Mapping[str, Any], name: str, columns: Iterable[str]) -> dict[int, dict[str, Any]]:
-    """The filled-in rows of a list on a form, by their number there; an empty row falls away."""
-    found: dict[int, dict[str, Any]] = {}
-    for field, value in said.items():
-        start, _dot, rest = field.partition(".")
-        number, _dot, column = rest.partition(".")
-        if start == name and column in columns and value not in (None, "", []):
-            found.setdefault(int(number), {})[column] = value
-    return dict(sorted(found.items()))
+def drop_at(values: Any, path: str) -> None:
+    """Take away what stands at the path in nested dicts, where something does."""
+    *way, last = path.split(".")
+    for part in way:
+        values = values.get(part) or {}
+    values.pop(last, None)

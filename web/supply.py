@@ -18,8 +18,7 @@ from accounts.http.problems import describe
 from accounts.queries import staffed_sites
 from accounts.refusals import Conflict, NotFound
 from accounts.rights import may
-from scheduler import sites
-from scheduler.api.serializers import ChairSerializer, ProviderSerializer, SiteSerializer
+from scheduler.api.serializers import ChairSerializer, ProviderSerializer
 from scheduler.changes import keeping_bookings, lock_site
 from scheduler.models import Chair, ChairClosure, ChairKind, Provider, ProviderRole, SiteClosure
 from scheduler.queries import staffed_chairs, staffed_providers
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 ROLES: Final = {ProviderRole.NURSE: _("Nurse"), ProviderRole.PRESCRIBER: _("Prescriber")}
 # What the database refuses stands at the field that it is about.
 PLACES: Final = {"name_taken": "name", "nurse_capacity": "capacity", "prescriber_capacity": "capacity"}
-# A day has room for a break at noon; one with more spans shows them all.
-FEWEST_SPANS: Final = 2
 
 
 class ChairForm(RecordForm):
@@ -61,52 +58,6 @@ class ProviderForm(RecordForm):
     capacity = Numbers(label=_("Patients at once, at most"))
     max_acuity = Numbers(label=_("Points at once, at most (empty: any)"), required=False)
     is_active = forms.BooleanField(label=_("Works here"), required=False, initial=True)
-
-
-class SiteForm(RecordForm):
-    """A site's name, numbers and opening hours: several spans a day, an empty one is none."""
-
-    name = forms.CharField(label=_("Name"), max_length=200)
-    phone = forms.CharField(label=_("Phone (with the country: +1 312 555 0142)"), max_length=30, required=False)
-    crisis_line = forms.CharField(label=_("Crisis line"), max_length=20)
-    emergency_number = forms.CharField(label=_("Emergency number"), max_length=20)
-
-    def __init__(self, hours: Any, data: Any = None, initial: Any = None) -> None:
-        super().__init__(data, initial=initial)
-        self.room = range(max(FEWEST_SPANS, *(len(spans) for _day, spans in hours)))
-        for day, _name in WEEKDAYS:
-            for span in self.room:
-                for edge, word in (("opens", _("opens")), ("closes", _("closes"))):
-                    at = forms.TimeInput({"type": "time"}, format="%H:%M")
-                    self.fields[f"hours.{day}.{span}.{edge}"] = forms.TimeField(label=word, required=False, widget=at)
-
-    def sent(self) -> dict[str, Any]:
-        """The names of the record; hours in the API's shape, `spans` where each stands on the form."""
-        body = {name: value for name, value in self.cleaned_data.items() if not name.startswith("hours.")}
-        self.spans = [
-            (day, span)
-            for day, _name in WEEKDAYS
-            for span in self.room
-            if any(self.cleaned_data.get(f"hours.{day}.{span}.{edge}") for edge in ("opens", "closes"))
-        ]
-        return body | {"opening_hours": [self._span(day, span) for day, span in self.spans]}
-
-    def _span(self, day: int, span: int) -> dict[str, Any]:
-        edges = {edge: self.cleaned_data.get(f"hours.{day}.{span}.{edge}") for edge in ("opens", "closes")}
-        return {"weekday": day} | {edge: f"{at:%H:%M}" for edge, at in edges.items() if at}
-
-    def place_of(self, path: str) -> str:
-        """A fault of a span stands at that span."""
-        name, _dot, rest = path.partition(".")
-        number, _dot, edge = rest.partition(".")
-        if name != "opening_hours" or not number.isdigit():
-            return path
-        day, span = self.spans[int(number)]
-        return f"hours.{day}.{span}.{edge if edge in ('opens', 'closes') else 'opens'}"
-
-    def days(self) -> list[tuple[Any, list[Any]]]:
-        """Each weekday with its fields."""
-        return [(name, [self[f] for f in self.fields if f.startswith(f"hours.{day}.")]) for day, name in WEEKDAYS]
 
 
 @dataclass(frozen=True)
@@ -130,6 +81,8 @@ KINDS: Final = {
 def overview(request: HttpRequest) -> HttpResponse:
     """One site: `?site=`, by default the reader's first; its chairs, people, hours and closures to come."""
     user = cast("User", request.user)
+    if may(user, "sites.create") and not staffed_sites(user).exists():
+        return redirect("web:add-site")
     site = site_of(user, request.GET.get("site", ""))
     now = clock.now()
     closed = [("site", each) for each in SiteClosure.objects.filter(site=site, during__endswith__gt=now)]
@@ -141,7 +94,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "supply",
         site=site,
         sites=list(staffed_sites(user).order_by("name", "id")),
-        hours=_hours(site),
+        hours=hours_of(site),
         chairs=[(each, gettext(CHAIRS[each.kind])) for each in site.chairs.order_by("-is_active", "name", "id")],
         people=[(each, ROLES[ProviderRole(each.role)]) for each in people],
         closures=sorted([*closed, *closed_chairs], key=lambda each: each[1].during.lower),
@@ -150,7 +103,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _hours(site: Site) -> list[tuple[Any, list[Any]]]:
+def hours_of(site: Site) -> list[tuple[Any, list[Any]]]:
     """Each weekday with its spans."""
     spans = list(site.opening_hours.all())
     return [(name, [span for span in spans if span.weekday == day]) for day, name in WEEKDAYS]
@@ -182,7 +135,7 @@ def _answer(request: HttpRequest, kind: Kind, site: Site, record: Any) -> HttpRe
     if form.is_valid():
         where = {} if record else {"site": str(site.pk)}
         values = form.judge(kind.shape, cast("User", request.user), record, where)
-        if values is not None and _done(form, lambda: _write(kind, site, record, values)):
+        if values is not None and written(form, lambda: _write(kind, site, record, values)):
             messages.success(request, gettext("Saved."))
             return redirect(f"{reverse('web:supply')}?site={site.pk}")
     title = record.name if record else kind.another
@@ -201,7 +154,7 @@ def _write(kind: Kind, site: Site, record: Any, values: dict[str, Any]) -> None:
         record.save()
 
 
-def _done(form: RecordForm, write: Callable[[], object]) -> bool:
+def written(form: RecordForm, write: Callable[[], object]) -> bool:
     """Whether it was written; what stands in the way is told on the form."""
     try:
         with transaction.atomic():
@@ -216,23 +169,3 @@ def _done(form: RecordForm, write: Callable[[], object]) -> bool:
         form.put(PLACES.get(problem["code"], ""), problem["detail"])
         return False
     return True
-
-
-@page_for("sites.partial_update", "GET", "HEAD", "POST")
-def site(request: HttpRequest, site: str) -> HttpResponse:
-    """A site as a form."""
-    found = staffed_sites(cast("User", request.user)).filter(pk=site).first()
-    if found is None:
-        raise NotFound
-    shown = {name: getattr(found, name) for name in SiteForm.base_fields}
-    hours = _hours(found)
-    for day, (_name, spans) in enumerate(hours):
-        for number, span in enumerate(spans):
-            shown |= {f"hours.{day}.{number}.opens": span.opens, f"hours.{day}.{number}.closes": span.closes}
-    form = SiteForm(hours, request.POST if request.method == "POST" else None, shown)
-    if form.is_valid():
-        values = form.judge(SiteSerializer, cast("User", request.user), found)
-        if values is not None and _done(form, lambda: sites.change_site(found.pk, values)):
-            messages.success(request, gettext("Saved."))
-            return redirect(f"{reverse('web:supply')}?site={found.pk}")
-    return page(request, "supply_site", 400 if form.errors else 200, site=found, form=form)

@@ -58,6 +58,70 @@ def test_a_manager_adds_a_chair_and_changes_the_hours(clinic: Clinic, visitor: V
     assert visitor.complaints == []
 
 
+SITE = {"name": "Lakeside", "time_zone": "America/Denver", "phone": "+1 303 555 0142", "crisis_line": "988",
+        "emergency_number": "911", "hours.0.0.opens": "09:00", "hours.0.0.closes": "17:00"}  # fmt: skip
+
+
+def test_a_manager_adds_a_site_and_its_first_chair(clinic: Clinic, visitor: Visitor) -> None:
+    page = visitor.as_user(clinic.users["manager"], PHONE)
+    page.goto(visitor.url + "/clinic/supply/")
+    page.get_by_role("link", name="Add a clinic").click()
+    assert Axe().run(page).response["violations"] == []
+    page.get_by_label("Name").fill(clinic.site.name)
+    page.get_by_label("Its clock").select_option(label="Denver")
+    page.get_by_label("Phone").fill("+1 303 555 0142")
+    page.get_by_role("group", name="Monday").get_by_label("opens").first.fill("09:00")
+    page.get_by_role("group", name="Monday").get_by_label("closes").first.fill("17:00")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("The organization has a site of this name.").wait_for()
+    assert page.locator(".field.wrong label").all_inner_texts() == ["Name"]
+    page.get_by_label("Name").fill("Lakeside")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Next come its chairs and its people").wait_for()
+    page.get_by_role("link", name="Add a chair").click()
+    page.get_by_label("Name").fill("Window")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="Window").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.close()
+    made = Site.objects.get(name="Lakeside")
+    assert (made.organization, made.time_zone, made.phone) == (clinic.organization, "America/Denver", "+13035550142")
+    assert (made.on_call, list(made.staff.all())) == (clinic.users["manager"], [clinic.users["manager"]])
+    assert made.opening_hours.values_list("weekday", "opens", "closes")[0] == (0, time(9), time(17))
+    assert made.chairs.get().name == "Window"
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"time_zone": "Mars/Base"}, "time_zone"), ({"time_zone": ""}, "time_zone"), ({"name": ""}, "name"),
+     ({"phone": "12"}, "phone"), ({"crisis_line": ""}, "crisis_line"),
+     ({"hours.0.1.opens": "16:00", "hours.0.1.closes": "18:00"}, "__all__"),
+     ({"hours.2.0.opens": "16:00"}, "hours.2.0.closes"), ({"hours.0.0.closes": "08:00"}, "hours.0.0.closes")],
+    ids=str,
+)  # fmt: skip
+def test_a_site_with_a_fault_is_not_made(clinic: Clinic, client: Client, change: dict[str, str], field: str) -> None:
+    client.force_login(clinic.users["manager"])
+    answer = client.post("/clinic/sites/", SITE | change)
+    assert answer.status_code == 400
+    assert list(answer.context["form"].errors) == [field]
+    assert not Site.objects.filter(name="Lakeside").exists()
+
+
+def test_whoever_works_nowhere_begins_with_a_site(clinic: Clinic, client: Client) -> None:
+    """A manager of a new organization, which has no site yet."""
+    manager = clinic.users["manager"]
+    manager.sites.clear()
+    client.force_login(manager)
+    assert client.get("/clinic/supply/")["Location"] == "/clinic/sites/"
+    assert client.get("/clinic/sites/").context["form"].initial["crisis_line"] == "988"
+    assert client.post("/clinic/sites/", SITE).status_code == 302
+    assert "Lakeside" in client.get("/clinic/supply/").content.decode()
+    client.force_login(clinic.users["nurse"])
+    assert client.post("/clinic/sites/", SITE | {"name": "Another"}).status_code == 403
+    assert not Site.objects.filter(name="Another").exists()
+
+
 def test_people_and_chairs_are_changed_and_kept(clinic: Clinic, client: Client) -> None:
     client.force_login(clinic.users["manager"])
     assert client.post(f"/clinic/supply/{clinic.site.pk}/people/", NURSE).status_code == 302
