@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from django.db import connection
 from django.db.models import AutoField, Model
+from django.db.models.base import ModelState
 from psycopg.pq import Format
 
 if TYPE_CHECKING:
@@ -65,7 +66,13 @@ def take(model: type[Record], values: list[Any]) -> Record | None:
         return None
     for place, convert in converters:
         row[place] = convert(row[place], None, connection)
-    return model.from_db(connection.alias, names, row)
+    # As `Model.from_db` leaves it: all fields are here, none has a signal of its own, and its way through `__init__`
+    # takes longer than the database does.
+    record = model.__new__(model)
+    record.__dict__.update(zip(names, row, strict=True))
+    record._state = ModelState()
+    record._state.adding, record._state.db = False, connection.alias
+    return record
 
 
 @cache

@@ -10,6 +10,7 @@ said twice rather than not at all. All times are the database's. The statements 
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
@@ -125,11 +126,9 @@ def _said_alone(row: Claimed, keeps_keys: bool, batch: telling.Batch) -> tuple[T
 
 def _finish(rows: Sequence[Claimed], outcomes: Sequence[Outcome], keeps_keys: bool) -> None:
     became = list(zip(rows, outcomes, strict=True))
-    sent = [(row, outcome[:200]) for row, outcome in became if isinstance(outcome, str)]
+    sent = [row.named(reference=outcome[:200]) for row, outcome in became if isinstance(outcome, str)]
     if sent:
-        prepared.change(
-            sql.SENT, [[row.id for row, _ in sent], [row.attempt for row, _ in sent], [each for _, each in sent]]
-        )
+        prepared.change(sql.SENT, [json.dumps(sent)])
     for row, outcome in became:
         if isinstance(outcome, NotSent):
             _not_sent(row, outcome, keeps_keys)
@@ -138,7 +137,7 @@ def _finish(rows: Sequence[Claimed], outcomes: Sequence[Outcome], keeps_keys: bo
 
 def _give_back(rows: Sequence[Claimed]) -> None:
     if rows:
-        prepared.change(sql.RELEASE, [[row.id for row in rows], [row.attempt for row in rows]])
+        prepared.change(sql.RELEASE, [json.dumps([row.named() for row in rows])])
 
 
 def expire() -> int:

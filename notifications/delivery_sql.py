@@ -73,14 +73,17 @@ UPDATE notifications_message m
                     WHERE (t.id = m.id OR t.told_with_id = m.id) AND f.answered_at IS NOT NULL)
 """
 
+# Lists of rows come as JSON: psycopg looks at each element of an array, which costs more than all that is done here. By
+# ARRAY(...) the planner expects a few of them, and takes the index.
+
 # The same as MARK for a window of rows at once. A session that somebody holds just now is passed by, so nothing waits
 # here and no two windows wait for each other; its row is marked alone, as above.
 MARK_WINDOW: Final = """
 WITH wanted AS MATERIALIZED (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[], %(sessions)s::uuid[], %(versions)s::int[],
-                         %(patient_versions)s::int[]) AS w (id, attempt, session_id, version, patient_version)
+    SELECT * FROM json_to_recordset(%(rows)s::json)
+        AS w (id uuid, attempt int, session_id uuid, version int, patient_version int)
 ), locked AS MATERIALIZED (
-    SELECT id, version, patient_id FROM infusion_sessions_session WHERE id = ANY(%(sessions)s::uuid[])
+    SELECT id, version, patient_id FROM infusion_sessions_session WHERE id = ANY(ARRAY(SELECT session_id FROM wanted))
      ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE notifications_message m
@@ -97,11 +100,16 @@ RETURNING m.id
 # `unknown` may still become `sent`: only the worker that handed the row over can say so, however late it is. Not waited
 # for until it is on disk: what a power cut takes of it leaves the row as a worker that died before its outcome does.
 SENT: Final = """
-WITH eased AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+WITH eased AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), wanted AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json) AS w (id uuid, attempt int, reference text)
+)
 UPDATE notifications_message m
    SET status = 'sent', sent_at = now(), reference = w.reference, reason = '', lease_until = NULL
-  FROM eased, unnest(%s::uuid[], %s::int[], %s::text[]) AS w (id, attempt, reference)
- WHERE m.id = w.id AND m.attempts = w.attempt AND m.status IN ('sending', 'unknown')
+  FROM eased, wanted w
+ WHERE m.id = ANY(ARRAY(SELECT id FROM wanted)) AND m.id = w.id AND m.attempts = w.attempt
+   AND m.status IN ('sending', 'unknown')
 """
 
 SETTLE: Final = """
@@ -112,7 +120,7 @@ UPDATE notifications_message SET status = %s, reason = %s, lease_until = NULL
 # Given back by the worker that holds it, has not called for it and does not touch it any more: the attempt was none.
 RELEASE: Final = """
 UPDATE notifications_message m SET status = 'due', attempts = attempts - 1, lease_until = NULL, handed_over_at = NULL
-  FROM unnest(%s::uuid[], %s::int[]) AS w (id, attempt)
+  FROM json_to_recordset(%s::json) AS w (id uuid, attempt int)
  WHERE m.id = w.id AND m.attempts = w.attempt AND m.status = 'sending'
 """
 

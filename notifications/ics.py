@@ -41,7 +41,7 @@ def calendar(events: Iterable[Event], method: Method, stamp: datetime, name: str
     for event in events:
         lines += _event(event, stamp)
     lines.append("END:VCALENDAR")
-    return "".join(f"{part}\r\n" for line in lines for part in _folded(line))
+    return "\r\n".join([part for line in lines for part in _folded(line)]) + "\r\n"
 
 
 def _event(event: Event, stamp: datetime) -> list[str]:
@@ -74,11 +74,12 @@ def _text(value: str) -> str:
     return "\\n".join(value.splitlines())
 
 
-def _folded(line: str) -> Iterator[str]:
+def _folded(line: str) -> Iterable[str]:
     """The line in parts of at most 75 bytes, none of which cuts a letter; all but the first begin with a space."""
-    if len(line) <= LINE_BYTES and line.isascii():
-        yield line
-        return
+    return (line,) if len(line) <= LINE_BYTES and line.isascii() else _parts(line)
+
+
+def _parts(line: str) -> Iterator[str]:
     part = b""
     for letter in line:
         encoded = letter.encode()

@@ -7,6 +7,7 @@ mark and can see that.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ class Claimed:
     not_after: datetime
     urgent: bool = False
 
+    def named(self, **more: str | int) -> dict[str, str | int]:
+        """This attempt as a statement is given it in a list, with what more there is to say."""
+        return {"id": str(self.id), "attempt": self.attempt, **more}
+
 
 def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict[UUID, tuple[Text, str]]:
     """Text and address of those rows that are as they were read and plainly to be said now, marked in one statement.
@@ -47,16 +52,12 @@ def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict
     found = [row for row in rows if row.id in said]
     if not found:
         return {}
-    seen = [batch.tellings[row.id].seen for row in found]
-    values = {
-        "ids": [row.id for row in found],
-        "attempts": [row.attempt for row in found],
-        "sessions": [each["session"] for each in seen],
-        "versions": [each["version"] for each in seen],
-        "patient_versions": [each["patient_version"] for each in seen],
-        "lease": settings.LEASE_SECONDS,
-        "keyed": keyed,
-    }
+    wanted = []
+    for row in found:
+        seen = batch.tellings[row.id].seen
+        session, version = str(seen["session"]), seen["version"]
+        wanted.append(row.named(session_id=session, version=version, patient_version=seen["patient_version"]))
+    values = {"rows": json.dumps(wanted), "lease": settings.LEASE_SECONDS, "keyed": keyed}
     return {key: said[key] for (key,) in prepared.all_rows(sql.MARK_WINDOW, values)}
 
 

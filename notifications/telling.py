@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import prefetch_related_objects
 
-from accounts import clock
-from accounts.models import Channel
+from accounts import clock, prepared
+from accounts.models import Channel, Patient, Site
 from notifications import pacing, staff_texts, texts, together
 from notifications.facts import address, why_not
-from notifications.models import AlertStatus, Message, MessageStatus
+from notifications.models import AlertStatus, FollowUp, Message, MessageStatus
+from sessions.models import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
     from notifications.channels import Text
-
-ALONG = ("session", "offer", "patient", "follow_up", "alert", "recipient__pager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,40 @@ class Batch:
 
 def load(ids: Sequence[UUID]) -> Batch:
     """These messages. What was to be said along in them and is not wanted any more is let go."""
-    rows = list(Message.objects.select_related(*ALONG).filter(id__in=ids))
-    # A batch is of a few sites: each is read once, not with each row.
-    prefetch_related_objects(rows, "session__site", "offer__site")
+    rows = [_read(list(row)) for row in prepared.all_rows(_statement(), [list(ids)])]
+    # What few have, and what many share, is read once beside them.
+    for path in ("offer__site", "alert", "recipient__pager"):
+        if having := [row for row in rows if getattr(row, f"{path.partition('__')[0]}_id")]:
+            prefetch_related_objects(having, path)
+    sites = Site.objects.in_bulk({row.session.site_id for row in rows if row.session})
+    for row in rows:
+        if row.session:
+            row.session._state.fields_cache["site"] = sites[row.session.site_id]
     own = texts.own_wordings({row.site.id for row in rows})
     along = _along([row for row in rows if row.tells])
     return Batch({row.id: Telling(row, own, tuple(along[row.id])) for row in rows}, pacing.texted(rows, clock.now()))
+
+
+@cache
+def _statement() -> str:
+    return f"""
+        SELECT {prepared.columns(Message, "m")}, {prepared.columns(Patient, "p")},
+               {prepared.columns(Session, "s")}, {prepared.columns(FollowUp, "f")}
+          FROM notifications_message m JOIN accounts_patient p ON p.id = m.patient_id
+          LEFT JOIN infusion_sessions_session s ON s.id = m.session_id
+          LEFT JOIN notifications_followup f ON f.id = m.follow_up_id
+         WHERE m.id = ANY(%s)"""  # noqa: S608  (names of ours)
+
+
+def _read(row: list[Any]) -> Message:
+    """The message of a row, with its patient, session and follow-up; what it has not is known not to be there."""
+    message = prepared.take(Message, row)
+    assert message is not None
+    known = message._state.fields_cache
+    known["patient"], known["session"] = prepared.take(Patient, row), prepared.take(Session, row)
+    known["follow_up"] = prepared.take(FollowUp, row)
+    known |= {name: None for name in ("offer", "alert", "recipient") if getattr(message, f"{name}_id") is None}
+    return message
 
 
 def _along(rows: Sequence[Message]) -> dict[UUID, list[Message]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from email.utils import parseaddr
 from functools import lru_cache
+from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import formats, translation
-from django.utils.html import escape
 from django.utils.translation import gettext, gettext_noop
 
 from accounts import clock
 from accounts.models import Channel, Site
 from notifications import gsm, ics, stopping, wordings
 from notifications.channels import Text
+from notifications.channels.email import mailbox
 from notifications.follow_ups import new_link
 from notifications.models import Wording
 from sessions.models import SessionStatus
@@ -144,8 +144,7 @@ def mail(
         links, lay_out = links | {*values["links"].split()}, _laid_out.__wrapped__
     text, html = lay_out(body, links, _button(values), bool(stop), language)
     given = {**values, "subject": subject, "stop": stop}
-    escaped = {name: escape(value) for name, value in given.items()}
-    return Text(subject, _given(text, given), _given(html, escaped), calendar, stop)
+    return Text(subject, _given(text, given), _given(html, given, escape), calendar, stop)
 
 
 # Of all that is due at a time, most has the same words.
@@ -169,8 +168,8 @@ def _named(text: str) -> str:
     return wordings.FIELD.sub("\ue000\\1\ue001", text)
 
 
-def _given(text: str, values: Mapping[str, str]) -> str:
-    return NAME.sub(lambda found: values.get(found[1], found[0]), text)
+def _given(text: str, values: Mapping[str, str], written: Callable[[str], str] = str) -> str:
+    return NAME.sub(lambda found: written(values[found[1]]) if found[1] in values else found[0], text)
 
 
 def _button(values: Mapping[str, str]) -> str:
@@ -199,7 +198,7 @@ def invitation(session: Session, kind: str, attendee: str) -> str:
     cancelled = session.status == SessionStatus.CANCELLED
     if kind not in IN_THE_CALENDAR and not (kind == "cancellation" and cancelled):
         return ""
-    event = event_of(session, attendee=attendee, organizer=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+    event = event_of(session, attendee=attendee, organizer=mailbox(settings.DEFAULT_FROM_EMAIL))
     return ics.calendar([event], "CANCEL" if cancelled else "REQUEST", clock.now())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,6 +54,7 @@ class Problem:
     detail: str
 
 
+@lru_cache(1000)
 def kind_of(name: str) -> str:
     """The kind whose wording a message named so has: `reminder_24h` has that of `reminder`; KeyError without one."""
     found = [kind for kind in KINDS if name == kind or name.startswith(f"{kind}_")]

@@ -14,6 +14,7 @@ import smtplib
 import ssl
 from email.mime.text import MIMEText
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from anymail.exceptions import AnymailRecipientsRefused, AnymailRequestsAPIError
@@ -35,6 +36,12 @@ RECIPIENT_REFUSED = frozenset({550, 551, 553})
 def open_channel() -> Channel:
     """The channel for EMAIL_URL."""
     return SmtpChannel() if settings.EMAIL_BACKEND == SMTP_BACKEND else BackendChannel()
+
+
+@lru_cache(10)
+def mailbox(sender: str) -> str:
+    """The bare address of a sender that may have a name before it."""
+    return parseaddr(sender)[1]
 
 
 def _message(text: Text, to: str, reference: UUID) -> EmailMultiAlternatives:
@@ -69,7 +76,7 @@ def _written(message: EmailMultiAlternatives, to: str) -> bytes:
 
 
 def _message_id(reference: UUID) -> str:
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+    domain = mailbox(settings.DEFAULT_FROM_EMAIL).rpartition("@")[2]
     return f"<{reference}@{domain}>"
 
 
@@ -116,7 +123,7 @@ class SmtpChannel:
 
     def _offer(self, server: smtplib.SMTP, to: str) -> None:
         """Envelope and DATA, up to the server's 354. Whatever goes wrong here, no message was given."""
-        sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+        sender = mailbox(settings.DEFAULT_FROM_EMAIL)
         for command, expected in ((f"MAIL FROM:<{sender}>", 250), (f"RCPT TO:<{to}>", 250), ("DATA", 354)):
             try:
                 code, said = server.docmd(command)
