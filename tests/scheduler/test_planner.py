@@ -75,6 +75,14 @@ def test_not_greedy() -> None:
     assert (dates(found[0]), found[0].cost.deviation) == ([0, 2, 5], 1)
 
 
+def test_one_day_off_now_is_taken_where_it_saves_two_later() -> None:
+    """From its own target the next session would be two days off: it may not come sooner."""
+    days = [on for on in open_days(9) if (on.date - MONDAY).days in (0, 2, 3, 5, 8)]
+    phases = parse_phases([short(previous([3, 3, 1, 3], 3, [3, 3, 4, 6]), 4)])
+    found = plan(visits_from(phases, 1), days, wishes(days), before=[MONDAY - timedelta(days=3)])
+    assert (dates(found[0]), found[0].cost.deviation) == ([0, 2, 5], 1)
+
+
 def test_weekdays_windows_and_kinds_are_kept() -> None:
     days = open_days(15, chairs=(chair("a"), chair("b", kind="bed")))
     phases = [short(previous(1, 2, 7), 3)]
