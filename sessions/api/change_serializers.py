@@ -13,7 +13,7 @@ from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.models import Channel
 from accounts.queries import staffed_sites, visible_patients
 from scheduler.queries import staffed_chairs, staffed_providers, visible_protocols
-from sessions.api.serializers import TimeWindowSerializer, minutes
+from sessions.api.plan_serializers import TimeWindowSerializer, minutes
 from sessions.models import Disruption, DisruptionItem, DisruptionKind, Offer, Outcome, WaitlistEntry
 from sessions.queries import visible_sessions
 

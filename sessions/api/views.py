@@ -18,6 +18,7 @@ from accounts.refusals import Conflict, RuleBroken
 from accounts.rights import is_staff
 from sessions import booking, holds, lifecycle, moving, orders, planning, replanning, reseating, rest
 from sessions.api import examples, filters, infeasible
+from sessions.api import plan_serializers as plan_shapes
 from sessions.api import serializers as shapes
 from sessions.api.day_verbs import DayVerbs
 from sessions.course import Consequence, consequence
@@ -53,7 +54,7 @@ def with_plans(change: Callable[[], Row]) -> Row:
         return change()
     except (Conflict, RuleBroken) as refused:
         if "plans" in refused.extra:
-            refused.extra["plans"] = shapes.PlanSerializer(refused.extra["plans"], many=True).data
+            refused.extra["plans"] = plan_shapes.PlanSerializer(refused.extra["plans"], many=True).data
         raise
 
 
@@ -78,25 +79,25 @@ class PlanViewSet(ReadRecord, PatientRecords):
     """Proposed whole series."""
 
     model = Plan
-    serializer_class = shapes.PlanSerializer
+    serializer_class = plan_shapes.PlanSerializer
 
     def visible(self) -> QuerySet[Plan]:
         """Plans that the caller made, and those of the sites where they work."""
         return visible_plans(self.user).select_related("site", "protocol", "patient")
 
     @extend_schema(
-        request=shapes.PlanRequestSerializer,
-        responses={200: shapes.ProposalSerializer},
+        request=plan_shapes.PlanRequestSerializer,
+        responses={200: plan_shapes.ProposalSerializer},
         examples=[examples.PLANS, examples.PLANS_FOR_THE_REST, examples.PLANS_FOR_ONE, examples.NO_PLAN],
     )
     def create(self, request: Request) -> Response:
         """Find the best whole series; where there is none, say why."""
-        asked = self.body(shapes.PlanRequestSerializer)
-        wishes = shapes.wishes_of(asked)
+        asked = self.body(plan_shapes.PlanRequestSerializer)
+        wishes = plan_shapes.wishes_of(asked)
         found = self._propose(asked, wishes)
         body, to_staff = cast("dict[str, Any]", request.data), is_staff(self.user)
         shown = None if found.plans else infeasible.shown(found.reasons, found.relaxations, body, wishes, to_staff)
-        return Response(shapes.ProposalSerializer({"plans": found.plans, "infeasible": shown}).data)
+        return Response(plan_shapes.ProposalSerializer({"plans": found.plans, "infeasible": shown}).data)
 
     def _propose(self, asked: dict[str, Any], wishes: Wishes) -> planning.Proposal:
         limit, now = asked["limit"], clock.now()
@@ -124,12 +125,12 @@ class PlanViewSet(ReadRecord, PatientRecords):
         """The caller's own record, where they can mean nobody else."""
         return None if is_staff(self.user) else visible_patients(self.user).select_related("site").first()
 
-    @extend_schema(request=shapes.NothingSerializer, responses=shapes.HoldSerializer)
+    @extend_schema(request=shapes.NothingSerializer, responses=plan_shapes.HoldSerializer)
     @action(detail=True, methods=["post"])
     def hold(self, request: Request, **kwargs: Any) -> Response:
         """Keep a plan for some minutes; it is taken for everybody else meanwhile."""
         self.body(shapes.NothingSerializer)
-        return Response(shapes.HoldSerializer(holds.hold(self.record, self.user, clock.now())).data)
+        return Response(plan_shapes.HoldSerializer(holds.hold(self.record, self.user, clock.now())).data)
 
 
 class SeriesViewSet(ListRecords, ReadRecord, PatientRecords):
