@@ -10,24 +10,24 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 
+from accounts.prepared import first_row
 from scheduler import walltime
 from scheduler.gates import gates_of
 from scheduler.models import Moment
-from scheduler.supply import supply_on
 from sessions import gates, observation
 from sessions.discharge import ready_at
 from sessions.expected import expected, minutes_late
 from sessions.facts import SLOT, zone_of
+from sessions.kept_days import room_of, supply_of
 from sessions.lateness import Reached, Visit, live, reaches
 from sessions.models import (
     GONE,
     TO_COME,
     AdverseEvent,
-    Series,
     SeriesStatus,
     Session,
     SessionStatus,
@@ -127,10 +127,17 @@ def tag(version: int, now: datetime) -> str:
     return f'"{version}.{int(now.timestamp()) // 60}"'
 
 
+# The day's number and that of the site's supply, before anything that they stand for is read.
+NUMBERS = """
+SELECT coalesce((SELECT version FROM infusion_sessions_siteday WHERE site_id = %s AND date = %s), 0),
+    coalesce((SELECT version FROM scheduler_supplyversion WHERE site_id = %s), 0)
+"""
+
+
 def board(site: Site, day: date, now: datetime) -> Board:
-    """The board as it stands."""
-    version = version_of(site, day)
-    supply = supply_on(site, [day])[0]
+    """The board as it stands. What the site has to offer is read only where it has changed."""
+    version, number = first_row(NUMBERS, [site.pk, day, site.pk]) or (0, 0)
+    supply, room = supply_of(site, day, number), room_of(site, number)
     rows, left_open = _sessions(site, day)
     facts = _facts([*rows, *left_open], now)
     visits = [Visit(row, expected(row, now)) for row in rows]
@@ -138,7 +145,7 @@ def board(site: Site, day: date, now: datetime) -> Board:
     by_chair: dict[UUID, list[Shown]] = defaultdict(list)
     for each in shown:
         by_chair[each.session.chair_id].append(each)
-    nurses = list(site.providers.filter(Q(role="nurse"), Q(is_active=True) | Q(pk__in={row.nurse_id for row in rows})))
+    at_work = {row.nurse_id for row in rows}
     alerts = [alert for each in shown for alert in each.alerts]
     alerts += [_forgotten(row) for row in left_open]
     return Board(
@@ -147,18 +154,28 @@ def board(site: Site, day: date, now: datetime) -> Board:
         now=now,
         version=version,
         day=supply,
-        chairs=list(site.chairs.filter(Q(is_active=True) | Q(pk__in=list(by_chair))).order_by("name", "id")),
-        nurses=sorted(nurses, key=lambda nurse: (nurse.name, nurse.pk)),
+        chairs=[chair for chair in room.chairs if chair.is_active or chair.pk in by_chair],
+        nurses=[nurse for nurse in room.nurses if nurse.is_active or nurse.pk in at_work],
         sessions=dict(by_chair),
         loads=_loads(visits),
         alerts=sorted(alerts, key=lambda alert: (("alert", "overdue", "notice").index(alert.level), alert.since)),
     )
 
 
+# Of how many visits each is one: those of its series that take place.
+IN_SERIES = Subquery(
+    Session.objects.filter(series=OuterRef("series"))
+    .exclude(status__in=GONE)
+    .order_by()
+    .values("series")
+    .values(n=Count("*"))
+)
+
+
 def _sessions(site: Site, day: date) -> tuple[list[Session], list[Session]]:
     """The day's sessions by start, and those of earlier days that nobody has ended. One query."""
     since, until = (walltime.first_instant(at, zone_of(site)) for at in (day, day + walltime.DAY))
-    with_all = Session.objects.select_related("patient", "series__protocol", "chair", "nurse")
+    with_all = Session.objects.select_related("patient", "series__protocol", "chair", "nurse").annotate(of=IN_SERIES)
     older = Q(start__lt=since, status__in=UNDER_WAY)
     found = with_all.filter(Q(start__gte=since, start__lt=until) | older, site=site).order_by("start", "id")
     rows = list(found)
@@ -169,9 +186,8 @@ def _sessions(site: Site, day: date) -> tuple[list[Session], list[Session]]:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What stands beside the sessions, by session or series."""
+    """What stands beside the sessions, by session."""
 
-    of: dict[UUID, int]
     readings: dict[UUID, list[VitalSigns]]
     adverse: dict[UUID, list[AdverseEvent]]
     standings: dict[UUID, list[gates.Standing]]
@@ -179,8 +195,6 @@ class _Facts:
 
 def _facts(rows: Sequence[Session], now: datetime) -> _Facts:
     ids = [row.pk for row in rows]
-    counted = Series.objects.filter(pk__in={row.series_id for row in rows})
-    counts = counted.annotate(n=Count("sessions", filter=~Q(sessions__status__in=GONE))).values_list("pk", "n")
     readings: dict[UUID, list[VitalSigns]] = defaultdict(list)
     for reading in VitalSigns.objects.filter(session__in=ids).order_by("taken_at", "id"):
         readings[reading.session_id].append(reading)
@@ -190,7 +204,7 @@ def _facts(rows: Sequence[Session], now: datetime) -> _Facts:
     known = gates_of({row.series.protocol_id: row.series.protocol for row in rows}.values())
     earlier = gates.earlier_answers(rows)
     standings = {row.pk: gates.standings(row, known[row.series.protocol_id], earlier, now) for row in rows}
-    return _Facts(dict(counts), readings, adverse, standings)
+    return _Facts(readings, adverse, standings)
 
 
 def _shown(visit: Visit, visits: Sequence[Visit], day: Day, facts: _Facts, now: datetime) -> Shown:
@@ -206,7 +220,7 @@ def _shown(visit: Visit, visits: Sequence[Visit], day: Day, facts: _Facts, now: 
     adverse = facts.adverse.get(row.pk, [])
     alerts = _alerts(visit, visits, day, late, step, readings, dues, adverse, now)
     reading = readings[-1] if readings else None
-    return Shown(visit, facts.of.get(row.series_id, 0), late, step, open_gates, reading, tuple(dues), tuple(alerts))
+    return Shown(visit, cast("Any", row).of, late, step, open_gates, reading, tuple(dues), tuple(alerts))
 
 
 def _step(visit: Visit, dues: Iterable[observation.Due], open_gates: tuple[str, ...]) -> Step | None:

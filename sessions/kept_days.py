@@ -24,6 +24,7 @@ from django.db import connection
 
 from accounts.prepared import all_rows
 from scheduler.facts import Day, Seat, Taken
+from scheduler.models import Chair, Provider, ProviderRole
 from scheduler.supply import Supply, days_from, load_supply
 from scheduler.walltime import DAY, SLOT, first_instant, local_date
 
@@ -106,8 +107,16 @@ class Shelf(Generic[Value]):
                 self.days.popitem(last=False)
 
 
-# A site's rows by its first key, then its days without and with their sessions.
+class Room(NamedTuple):
+    """The chairs and nurses of a site, those that are no longer used included; to be read only, as many share them."""
+
+    chairs: tuple[Chair, ...]
+    nurses: tuple[Provider, ...]
+
+
+# A site's rows and its room by its first key, then its days without and with their sessions.
 rows: Shelf[Supply] = Shelf()
+rooms: Shelf[Room] = Shelf()
 supplies: Shelf[Day] = Shelf()
 filled: Shelf[Day] = Shelf()
 
@@ -132,6 +141,23 @@ def days_of(
         filled.put(both, fresh)
     found |= fresh
     return tuple(found[key] for key in keys)
+
+
+def supply_of(site: Site, on: date, number: int) -> Day:
+    """The supply of one day, without sessions; `number` is that of the site's supply, just read."""
+    return _supply(site, [(site.pk.int, site.time_zone, on)], number)[0]
+
+
+def room_of(site: Site, number: int) -> Room:
+    """The site's chairs and nurses by name; `number` as in `supply_of`. Two queries where it has moved."""
+    key: Key = (site.pk.int, site.time_zone, date.min)
+    known = rooms.find({key: number}).get(key)
+    if known is None:
+        chairs = Chair.objects.filter(site=site).order_by("name", "id")
+        nurses = Provider.objects.filter(site=site, role=ProviderRole.NURSE).order_by("name", "id")
+        known = Room(tuple(chairs), tuple(nurses))
+        rooms.put({key: number}, {key: known})
+    return known
 
 
 def _supply(site: Site, keys: Sequence[Key], number: int) -> list[Day]:
@@ -159,7 +185,7 @@ def _rows(site: Site, first: date, last: date, number: int) -> Supply:
 
 def forget() -> None:
     """Keep nothing of what was."""
-    for shelf in (rows, supplies, filled):
+    for shelf in (rows, rooms, supplies, filled):
         with shelf.lock:
             shelf.days.clear()
 

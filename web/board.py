@@ -100,11 +100,11 @@ def short_name(session: Session) -> str:
 @page_for("board.list")
 def board(request: HttpRequest) -> HttpResponse:
     """The board of one site's day: `?site=&date=`, by default the reader's first site, today."""
-    site, day = asked(request)
+    sites = _sites(request)
+    site, day = asked(request, sites)
     now = clock.now()
     found = boards.board(site, day, now)
     seen(request, found)
-    sites = list(staffed_sites(cast("User", request.user)).order_by("name"))
     return page(
         request,
         "board",
@@ -139,13 +139,15 @@ def _may(request: HttpRequest) -> dict[str, Any]:
     return {"may_care": may(user, "sessions.vitals"), "moves": may(user, "sessions.reseat")}
 
 
-def asked(request: HttpRequest) -> tuple[Site, date]:
-    """The site and the day that the address names; 404 for what is not there or not the reader's."""
-    sites = staffed_sites(cast("User", request.user)).order_by("name", "id")
+def _sites(request: HttpRequest) -> list[Site]:
+    return list(staffed_sites(cast("User", request.user)).order_by("name", "id"))
+
+
+def asked(request: HttpRequest, sites: list[Site] | None = None) -> tuple[Site, date]:
+    """The site and the day that the address names; 404 for what is not there or not the reader's, whose are `sites`."""
+    offered = _sites(request) if sites is None else sites
     wanted = as_uuid(request.GET["site"]) if "site" in request.GET else None
-    if "site" in request.GET and wanted is None:
-        raise Http404
-    site = (sites.filter(pk=wanted) if wanted else sites).first()
+    site = next((each for each in offered if "site" not in request.GET or each.pk == wanted), None)
     if site is None:
         raise Http404
     try:
@@ -254,7 +256,7 @@ def _lines(shown: boards.Shown, window: Window) -> tuple[str, str]:
     session, step = shown.session, shown.step
     urgent = next((alert for alert in shown.alerts if alert.level != "notice"), None)
     if urgent is not None:
-        return board_words(urgent), _(STATES[session.status])
+        return board_words(urgent).rstrip("."), _(STATES[session.status])
     if session.ended_at is not None:
         return "", _("Home %s") % window.clock(session.ended_at)
     if step is None:

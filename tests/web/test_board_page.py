@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts import clock
 from scheduler.catalogue import entry
@@ -116,7 +118,11 @@ def test_the_day_sheet_is_a_page_and_a_table(clinic: Clinic, client: Client) -> 
     patient.save()
     client.force_login(clinic.users["front_desk"])
     here = f"?date={day['later'].start.astimezone().date()}"
-    sheet = client.get("/day-sheet/")
+    for address in ("/board/", "/day-sheet/"):
+        client.get(address)
+        with CaptureQueriesContext(connection) as asked:
+            sheet = client.get(address)
+        assert len(asked) <= 12
     assert sheet.status_code == 200
     assert text(sheet.content.decode()).count("Ada E.") >= 3
     table = client.get("/day-sheet.csv")

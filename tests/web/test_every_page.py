@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import URLPattern
 
 from accounts import clock
+from accounts.models import AuditEntry
 from sessions.models import Plan
 from tests.factories import Clinic, make_order
 from tests.web.conftest import DESK, PHONE, Visitor
@@ -71,8 +72,11 @@ def faults(page: Page, width: int, rules: dict[str, object] | None = None) -> li
 def test_axe_finds_nothing_on_any_page(clinic: Clinic, visitor: Visitor, who: str, size: dict[str, int]) -> None:
     client = Client()
     client.force_login(clinic.users[who])
-    pages = [each for each in addresses(clinic) if is_page(client, each)]
+    asked, changes = addresses(clinic), AuditEntry.objects.exclude(action="read")
+    before = changes.count()
+    pages = [each for each in asked if is_page(client, each)]
     assert len(pages) > 12
+    assert changes.count() == before, "looking changes nothing, so nobody is named as who acts"
     page = visitor.as_user(clinic.users[who], size, locale="es-US")
     page.goto(visitor.url)
     assert page.evaluate("document.documentElement.lang") == "es"
