@@ -1,4 +1,5 @@
-"""The ten most used pages of a clinic with a year of visits: server time, queries, weight, first paint on a slow phone.
+"""The ten most used pages of a clinic with a year of visits: server time, queries, weight, first paint on a slow phone;
+and how long a new patient's first booking takes (walk.py).
 
 Server time is asked by one reader at a time, beside an empty view of the same server. The phone is Lighthouse's: a
 quarter of this machine's speed, 1.6 megabits a second, 150 ms there and back; its cache is empty at the first page.
@@ -24,6 +25,7 @@ from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import sync_playwright
 
 from accounts.models import Role
+from benchmarks import walk
 from benchmarks.clinic import make_clinic
 from benchmarks.common import ROOT, load, percentile, request, say, web
 from sessions.models import Series
@@ -40,7 +42,6 @@ CHROMIUM: Final = [
     "--no-first-run",
     "--disable-background-networking",
 ]
-PHONE: Final = {"width": 390, "height": 844}
 SLOW: Final = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}
 SLOWER: Final = 4
 FIRST_PAINT_MS: Final = 1000
@@ -78,7 +79,7 @@ def main(servers: Servers, quick: bool) -> None:
             took, size = _ask(port, page, 5 if quick else 60)
             _row(page.name, _queries(page), took, f"{size / 1000:7.1f}")
         _weigh()
-        _paint(port, [page for page in pages if page.name in PAINTED], 1 if quick else 5)
+        _paint(port, [page for page in pages if page.name in PAINTED], 1 if quick else 5, clinic)
 
 
 def _row(name: str, queries: int, took: list[float], size: str = "") -> None:
@@ -157,24 +158,22 @@ def _weigh() -> None:
         )
 
 
-def _paint(port: int, pages: list[Page], times: int) -> None:
-    """First contentful paint on the slow phone."""
+def _paint(port: int, pages: list[Page], times: int, clinic: Clinic) -> None:
+    """First contentful paint on the slow phone, and a first booking on it."""
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
         for page in pages:
             took = [_painted(browser, port, page) for _ in range(times)]
             painted = f"median {statistics.median(took):.0f} ms, most {max(took):.0f} ms"
             say(f"first paint of {page.name} on a slow phone: {painted}   target: {FIRST_PAINT_MS} ms")
+        walk.measure(browser, f"http://127.0.0.1:{port}", clinic, _slow)
         browser.close()
 
 
 def _painted(browser: Any, port: int, page: Page) -> float:
-    context = browser.new_context(viewport=PHONE, extra_http_headers=_headers(page))
+    context = browser.new_context(viewport=walk.PHONE, extra_http_headers=_headers(page))
     tab = context.new_page()
-    tools = context.new_cdp_session(tab)
-    tools.send("Network.enable")
-    tools.send("Network.emulateNetworkConditions", SLOW)
-    tools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    _slow(tab)
     tab.goto(f"http://127.0.0.1:{port}{page.address}")
     painted = tab.evaluate(
         """() => new Promise(done => new PerformanceObserver(list => {
@@ -184,3 +183,11 @@ def _painted(browser: Any, port: int, page: Page) -> float:
     )
     context.close()
     return float(painted)
+
+
+def _slow(tab: Any) -> None:
+    """Make this tab a slow phone's."""
+    tools = tab.context.new_cdp_session(tab)
+    tools.send("Network.enable")
+    tools.send("Network.emulateNetworkConditions", SLOW)
+    tools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})

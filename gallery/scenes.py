@@ -147,12 +147,15 @@ def spanish_staff(page: Page, url: str) -> Iterator[str]:
 
 
 def placing(page: Page, url: str) -> Iterator[str]:
-    """The front desk puts a visit of today's board elsewhere, by the form."""
-    page.goto(f"{url}/board/")
-    page.locator("a.visit").first.click()
-    yield "seat"
+    """The front desk prints a day, and puts a visit of the next day that has one elsewhere, by the form."""
     page.goto(f"{url}/day-sheet/")
     yield "day-sheet"
+    page.goto(f"{url}/board/")
+    while not page.locator("a.visit").count():
+        page.get_by_role("link", name="Day after").click()
+    yield "board-to-come"
+    page.locator("a.visit").first.click()
+    yield "seat"
 
 
 def care(page: Page, url: str) -> Iterator[str]:

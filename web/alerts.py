@@ -38,7 +38,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
     record_reads(user.pk, Alert._meta.db_table, [(each.pk, each.patient_id) for each in (*waiting, *taken)])
     rows = {"waiting": [(each, alert_words(each.kind)) for each in waiting]}
     rows["taken"] = [(each, alert_words(each.kind)) for each in taken]
-    return page(request, "alerts", site=site_of(user), now=clock.now(), waiting=rows["waiting"], taken=rows["taken"])
+    patients = [each.patient for each in (*waiting, *taken)]
+    return page(request, "alerts", site=site_of(user), now=clock.now(), patients=patients, **rows)
 
 
 def _gravest_first(found: QuerySet[Alert]) -> QuerySet[Alert]:

@@ -202,7 +202,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     listed = [{"row": each, "title": title_of(each)} for each in shown]
     status = 400 if form.errors else 200
     can_draft = may(user, "disruptions.create")
-    return page(request, "disruptions", status, form=form, listed=listed, can_draft=can_draft)
+    return page(request, "disruptions", status, form=form, listed=listed, shown=shown, can_draft=can_draft)
 
 
 @page_for("disruptions.retrieve")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from accounts.models import Site, User
 
-A_PAGE: Final = 50
+A_PAGE: Final = 25
 HOURS: Final = re.compile(r"(\d+)h")
 WALL_TIME: Final = re.compile(r"_(\d+)d_(\d\d)(\d\d)")
 PARTS: Final = {

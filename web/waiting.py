@@ -71,7 +71,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     record_reads(user.pk, Offer._meta.db_table, [(each.pk, each.patient_id) for each in made])
     open_offers = [each for each in made if each.status == OfferStatus.OPEN]
     past = [each for each in made if each.status != OfferStatus.OPEN]
-    shown: dict[str, Any] = {"waiting": waiting, "open": open_offers, "past": past}
+    shown: dict[str, Any] = {"waiting": waiting, "open": open_offers, "past": past, "shown": [*waiting, *made]}
     return page(
         request,
         "waitlist",

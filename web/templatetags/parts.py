@@ -17,6 +17,7 @@ from web.navigation import places
 from web.words import PLACES, STATES, board_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date, datetime, time
 
     from django.utils.safestring import SafeString
@@ -101,9 +102,18 @@ def zone_name(zone: str) -> str:
 
 
 @register.simple_tag
-def zone_note(zone: str) -> str:
-    """The zone of a page's times, as a sentence."""
-    return gettext("Times are %(city)s time.") % {"city": wording.zone_city(zone)}
+def zone_note(*zones: str) -> str:
+    """The zone of a page's times, as a sentence; "" where the page has none."""
+    cities = sorted({wording.zone_city(zone) for zone in zones})
+    if len(cities) > 1:
+        return gettext("Times are each clinic's own: %(cities)s.") % {"cities": ", ".join(cities)}
+    return gettext("Times are %(city)s time.") % {"city": cities[0]} if cities else ""
+
+
+@register.simple_tag
+def zones_note(rows: Iterable[Any]) -> str:
+    """The same for the zones of records that belong to a site."""
+    return zone_note(*(row.site.time_zone for row in rows))
 
 
 @register.simple_tag
