@@ -80,7 +80,7 @@ def main(servers: Servers, quick: bool) -> None:
             _row(page.name, _queries(page), took, f"{size / 1000:7.1f}")
         _weigh()
         walk.prepare(clinic)
-        _paint(port, [page for page in pages if page.name in PAINTED], 1 if quick else 5)
+        _paint(port, [page for page in pages if page.name in PAINTED], 1 if quick else 5, clinic.site.time_zone)
 
 
 def _row(name: str, queries: int, took: list[float], size: str = "") -> None:
@@ -159,7 +159,7 @@ def _weigh() -> None:
         )
 
 
-def _paint(port: int, pages: list[Page], times: int) -> None:
+def _paint(port: int, pages: list[Page], times: int, zone: str) -> None:
     """First contentful paint on the slow phone, and a first booking on it."""
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
@@ -167,7 +167,7 @@ def _paint(port: int, pages: list[Page], times: int) -> None:
             took = [_painted(browser, port, page) for _ in range(times)]
             painted = f"median {statistics.median(took):.0f} ms, most {max(took):.0f} ms"
             say(f"first paint of {page.name} on a slow phone: {painted}   target: {FIRST_PAINT_MS} ms")
-        walk.measure(browser, f"http://127.0.0.1:{port}", _slow)
+        walk.measure(browser, f"http://127.0.0.1:{port}", zone, _slow)
         browser.close()
 
 

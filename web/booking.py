@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from accounts import clock
 from accounts.audit import record_reads
 from accounts.http.fields import as_uuid
+from accounts.models import Patient
 from accounts.refusals import Conflict, NotFound, Refusal
 from accounts.rights import is_staff
 from scheduler.walltime import local_date
 from sessions import holds, planning
 from sessions.booking import book_series, check_plan_is_open
 from sessions.facts import zone_of
-from sessions.models import Plan
+from sessions.models import Plan, Series
 from sessions.queries import visible_plans
 from web.pages import page, page_for
 from web.people import own_record, patient_seen_by
@@ -32,7 +33,15 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from accounts.models import Patient, User
+    from accounts.models import User
+
+
+def begins_with(user: User) -> str:
+    """The page that a patient begins with: the visits; booking, where none was ever booked and a course is ordered."""
+    patient = Patient.objects.select_related("site").filter(user=user).first()
+    if patient is None or Series.objects.filter(patient=patient).exists():
+        return "web:visits"
+    return "web:book" if courses(user, patient, local_date(clock.now(), zone_of(patient.site))) else "web:visits"
 
 
 @page_for("plans.create")

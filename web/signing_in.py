@@ -21,6 +21,7 @@ from accounts import clock, sign_in_links, signed_in
 from accounts.http.signing_in import check_credentials
 from accounts.http.throttles import LinkGuard
 from accounts.refusals import Refusal
+from web.booking import begins_with
 from web.link_cookies import LinkCookie
 from web.pages import page
 from web.second_factor import let_in
@@ -87,7 +88,7 @@ def use_link(request: HttpRequest) -> HttpResponse:
         return page(request, "use_link", refusal.status, waiting=False)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     signed_in.begin(request.session, clock.now())
-    return LINK_COOKIE.forget(redirect("web:visits"), reverse("web:sign-in"))
+    return LINK_COOKIE.forget(redirect(begins_with(user)), reverse("web:sign-in"))
 
 
 @never_cache

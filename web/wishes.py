@@ -128,14 +128,14 @@ class DaysForm(forms.Form):
 class WishesForm(DaysForm):
     """A few wishes for plans. Everything but the course may be left as it is."""
 
-    latest = _day(_("Done by"), required=False, help_text=_("Leave it empty if it does not matter."))
+    latest = _day(_("Done by"), required=False, help_text=_("May stay empty."))
     weekdays = forms.TypedMultipleChoiceField(
         label=_("Days that suit"),
         choices=WEEKDAYS,
         coerce=int,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("None chosen means that every day suits."),
+        help_text=_("None means any day."),
     )
     same_time = forms.BooleanField(label=_("The same time every visit, where that can be"), required=False)
     field_order = ("course", "earliest", "latest", "weekdays", "times", "same_time")

@@ -182,7 +182,7 @@ def test_what_is_old_is_forgotten(clinic: Clinic) -> None:
 def test_a_new_patients_first_booking_from_the_printed_address(
     clinic: Clinic, visitor: Visitor, mailbox: Catcher, settings: SettingsWrapper
 ) -> None:
-    """From the address on a letter to six booked visits: seven clicks, the one in the mail among them."""
+    """From the address on a letter to six booked visits: six clicks, the one in the mail among them."""
     settings.PUBLIC_URL = visitor.url
     user = make_user(None, Role.PATIENT, email="new@example.org")
     make_order(make_patient(clinic.site, user=user), clinic.protocol, clinic.users["prescriber"])
@@ -197,11 +197,9 @@ def test_a_new_patients_first_booking_from_the_printed_address(
     assert found
     page.goto(found[0])
     page.get_by_role("button", name="Sign me in").click()
-    page.get_by_role("heading", name="No visits are booked").wait_for()
-    page.get_by_role("main").get_by_role("link", name="Book visits").click()
     for name in ("Find plans", "Hold this plan", "Book these 6 visits"):
         page.get_by_role("button", name=name).first.click()
     page.get_by_text("Booked. Every visit below is yours.").wait_for()
     assert Session.objects.filter(patient__user=user).count() == 6
-    assert len(clicks()) + 1 < 8
+    assert len(clicks()) + 1 <= 6
     page.close()
