@@ -84,7 +84,7 @@ def test_a_patient_books_in_spanish(clinic: Clinic, visitor: Visitor) -> None:
 def test_the_language_is_chosen_and_kept(clinic: Clinic, client: Client) -> None:
     assert 'lang="es"' in client.get("/").content.decode()
     client.post("/language/", {"language": "es", "next": "/sign-in/"})
-    assert "Bienvenido de nuevo" in client.get("/").content.decode()
+    assert "Vea y reserve sus visitas" in client.get("/").content.decode()
     wrong = client.post("/sign-in/", {"email": "a@example.org", "password": "x"}).content.decode()
     assert "Este correo y esta contraseña no van juntos." in wrong
     assert client.post("/language/", {"language": "xx", "next": "//example.org"})["Location"] == "/"
