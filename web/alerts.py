@@ -36,10 +36,15 @@ def inbox(request: HttpRequest) -> HttpResponse:
     waiting = list(_gravest_first(seen.filter(status=AlertStatus.OPEN))[:SHOWN_AT_MOST])
     taken = list(seen.exclude(status=AlertStatus.OPEN).order_by("-acknowledged_at", "-id")[:DONE_AT_MOST])
     record_reads(user.pk, Alert._meta.db_table, [(each.pk, each.patient_id) for each in (*waiting, *taken)])
-    rows = {"waiting": [(each, alert_words(each.kind)) for each in waiting]}
-    rows["taken"] = [(each, alert_words(each.kind)) for each in taken]
-    patients = [each.patient for each in (*waiting, *taken)]
-    return page(request, "alerts", site=site_of(user), now=clock.now(), patients=patients, **rows)
+    return page(
+        request,
+        "alerts",
+        site=site_of(user),
+        now=clock.now(),
+        patients=[each.patient for each in (*waiting, *taken)],
+        waiting=[(each, alert_words(each.kind)) for each in waiting],
+        taken=[(each, alert_words(each.kind)) for each in taken],
+    )
 
 
 def _gravest_first(found: QuerySet[Alert]) -> QuerySet[Alert]:
