@@ -22,7 +22,7 @@ class SessionsConfig(AppConfig):
         from scheduler.models import ChairClosure, SiteClosure, TimeOff
         from sessions import disruptions, queries, supply_changes
 
-        changes.watch(supply_changes.stranded)
+        changes.watch(supply_changes.left_silently)
         for record in (TimeOff, ChairClosure, SiteClosure):
             pre_delete.connect(_taken_back, sender=record)
         changes.mend_with(disruptions.open_draft)

@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 
 
 def lost_spans(rule: AvailabilityRule, after: AvailabilityRule | None, visits: Iterable[Session]) -> list[Span]:
-    """The instants, one span or two a day, that `rule` has and `after` (None: no shift) has not, where a visit is."""
+    """The instants, span by span, that `rule` has and `after` (None: no shift) has not, where a visit is."""
     zone = zone_of(rule.provider.site)
     found: set[Span] = set()
     for visit in visits:
-        day = local_date(visit.start, zone)
-        for span in (span for each in (day - DAY, day) for span in _lost(rule, after, each, zone)):
-            if span[0] < visit.end and visit.start < span[1]:
-                found.add(span)
+        first, last = local_date(visit.start, zone) - DAY, local_date(visit.end, zone)
+        days = [first + number * DAY for number in range((last - first).days + 1)]
+        lost = (span for day in days for span in _lost(rule, after, day, zone))
+        found |= {(start, end) for start, end in lost if start < visit.end and visit.start < end}
     return sorted(found)
 
 
 def _lost(rule: AvailabilityRule, after: AvailabilityRule | None, day: date, zone: ZoneInfo) -> list[Span]:
+    """What the shift that begins on the day loses; one of the day before, or the next, may keep part of it."""
     before = _on(rule, day, zone)
-    if before is None:
-        return []
-    stays = None if after is None else _on(after, day, zone)
-    if stays is None or stays[1] <= before[0] or before[1] <= stays[0]:
-        return [before]
-    edges = ((before[0], stays[0]), (stays[1], before[1]))
-    return [(start, end) for start, end in edges if start < end]
+    left = [] if before is None else [before]
+    for each in (day - DAY, day, day + DAY):
+        stays = None if after is None else _on(after, each, zone)
+        if stays is not None:
+            left = [part for start, end in left for part in ((start, min(end, stays[0])), (max(start, stays[1]), end))]
+    return [(start, end) for start, end in left if start < end]
 
 
 def _on(rule: AvailabilityRule, day: date, zone: ZoneInfo) -> Span | None:

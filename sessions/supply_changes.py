@@ -6,12 +6,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
+
 from accounts import clock
 from scheduler.models import Protocol
 from scheduler.supply import supply_on
 from scheduler.treatment import ChairNeed, every_visit, parse_phases
 from scheduler.walltime import bits, local_date
-from sessions.models import TO_COME, Session
+from sessions.models import TO_COME, DisruptionItem, DisruptionStatus, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from accounts.models import Site
     from scheduler.day import ChairFacts, Day
 
+# Of an absence that is recorded: the draft of one that is not says nothing of the supply as it stands.
+RECORDED = (
+    Q(disruption__time_off__isnull=False)
+    | Q(disruption__chair_closure__isnull=False)
+    | Q(disruption__site_closure__isnull=False)
+)
 Needs = dict[tuple["UUID", int], ChairNeed]
 
 
@@ -36,6 +44,15 @@ def stranded(site: Site) -> set[UUID]:
     days = supply_on(site, dates)
     needs = _needs(sessions)
     return {session.pk for session in sessions if not all(_carries(day, session, needs) for day in days)}
+
+
+def left_silently(site: Site) -> set[UUID]:
+    """Those of `stranded` that stand in no open draft: what becomes of the others is said already."""
+    ids = stranded(site)
+    if not ids:
+        return ids
+    told = DisruptionItem.objects.filter(RECORDED, disruption__status=DisruptionStatus.DRAFT, session__in=ids)
+    return ids - set(told.values_list("session", flat=True))
 
 
 def _needs(sessions: Iterable[Session]) -> Needs:

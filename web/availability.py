@@ -29,7 +29,7 @@ from scheduler.queries import staffed_providers
 from scheduler.walltime import DAY, first_instant, instant, local_date, shift
 from sessions.drafting import Missing, draft_items
 from sessions.facts import zone_of
-from sessions.models import DisruptionKind, Session
+from sessions.models import Disruption, DisruptionKind, DisruptionStatus, Session
 from web.disruptions import SpanForm, rows_of, tally
 from web.pages import page, page_for
 from web.record_forms import RecordForm
@@ -78,6 +78,22 @@ class ShiftForm(RecordForm):
             name: f"{value:%H:%M}" if isinstance(value, time) else str(value) if isinstance(value, date) else value
             for name, value in self.cleaned_data.items()
         }
+
+
+class NewShiftForm(ShiftForm):
+    """Another shift: each week, or on one day as an exception."""
+
+    once = forms.BooleanField(
+        label=_("On one day only"),
+        required=False,
+        help_text=_("An exception: that it counts from is the day, whichever weekday stands above."),
+    )
+
+    def sent(self) -> dict[str, Any]:
+        """The values in the API's shape; of a shift of one day the day says which weekday it is."""
+        body = super().sent()
+        day = self.cleaned_data["effective_from"]
+        return body | ({"weekday": day.weekday(), "effective_until": str(day)} if body.pop("once") else {})
 
 
 class AwayForm(SpanForm):
@@ -140,7 +156,7 @@ def _week(
     request: HttpRequest,
     person: Provider,
     people: list[Provider],
-    shift_form: ShiftForm | None = None,
+    shift_form: NewShiftForm | None = None,
     away_form: AwayForm | None = None,
 ) -> HttpResponse:
     user, zone = cast("User", request.user), zone_of(person.site)
@@ -167,7 +183,7 @@ def _week(
         rules=[(WEEKDAYS[rule.weekday][1], rule) for rule in rules if not _is_over(rule, min(monday, today))],
         gone=gone.order_by("during"),
         changes=changes,
-        shift_form=shift_form or ShiftForm(initial={"effective_from": max(monday, today)}),
+        shift_form=shift_form or NewShiftForm(initial={"effective_from": max(monday, today)}),
         away_form=away_form or AwayForm(),
     )  # fmt: skip
 
@@ -219,7 +235,7 @@ def add_shift(request: HttpRequest, provider: str) -> HttpResponse:
     user = cast("User", request.user)
     person = person_of(user, provider)
     check_may_change_hours(user, person)
-    form = ShiftForm(request.POST)
+    form = NewShiftForm(request.POST)
     values = (
         form.judge(AvailabilityRuleSerializer, user, None, {"provider": str(person.pk)}) if form.is_valid() else None
     )
@@ -289,7 +305,15 @@ def take_back(request: HttpRequest, absence: str) -> HttpResponse:
         raise NotFound
     person = person_of(user, found.provider_id)
     check_may_change_hours(user, person)
-    with transaction.atomic(), keeping_bookings(person.site_id):
-        found.delete()
+    try:
+        with transaction.atomic(), keeping_bookings(person.site_id):
+            found.delete()
+    except Conflict as refused:
+        draft = Disruption.objects.filter(time_off__pk=absence, status=DisruptionStatus.DRAFT).first()
+        if refused.code != "bookings_affected" or draft is None:
+            raise
+        words = gettext("Not taken back: the shift itself is gone. Apply this draft, or add the shift again, first.")
+        messages.warning(request, words)
+        return redirect("web:disruption", draft.pk)
     messages.success(request, gettext("Taken back. The shifts of that time count again."))
     return redirect(week_address(person, local_date(found.during.lower, zone_of(person.site))))

@@ -48,10 +48,12 @@ def test_a_nurse_draws_a_shift_and_sees_whom_time_off_touches(clinic: Clinic, vi
     page.mouse.up()
     page.get_by_role("status").filter(has_text="9:00 am – 12:00 pm").wait_for()
     assert Axe().run(page).response["violations"] == []
+    page.get_by_label("On one day only").check()
     page.get_by_role("button", name="Add the shift").click()
     page.get_by_text("Saved.").wait_for()
     made = nurse.availability_rules.get(weekday=6)
     assert (made.start_time, made.end_time) == (time(9), time(12))
+    assert (made.effective_from, made.effective_until) == (sunday, sunday)
 
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.goto(f"{visitor.url}/availability/?week={day}")
@@ -59,6 +61,12 @@ def test_a_nurse_draws_a_shift_and_sees_whom_time_off_touches(clinic: Clinic, vi
     for _ in range(19):
         page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Enter")
+    page.get_by_role("status").filter(has_text="8:00 am").wait_for()
+    below = page.locator(":focus").evaluate(
+        "cell => { const { x, bottom } = cell.getBoundingClientRect();"
+        " return document.elementFromPoint(x + 3, bottom - 3) === cell }"
+    )
+    assert below, "what says what is chosen covers no row"
     page.get_by_role("button", name="See what it does").click()
     page.get_by_text("Nothing is saved yet.").wait_for()
     page.get_by_text(session.patient.family_name).wait_for()
@@ -125,6 +133,25 @@ def test_only_the_lost_hours_are_time_off_and_nobody_booked_meanwhile_is_strande
     assert (away.during.lower, away.during.upper) == (until, until.replace(hour=19, minute=0))
     rule.refresh_from_db()
     assert rule.end_time == until.time()
+
+
+def test_the_lost_hours_of_a_shift_that_is_gone_are_taken_back_after_their_draft(
+    clinic: Clinic, client: Client
+) -> None:
+    """Else nothing would be left that says what becomes of the visit."""
+    session, day = booked(clinic)
+    rule = clinic.nurses[0].availability_rules.get(weekday=day.weekday())
+    client.force_login(clinic.users["nurse"])
+    client.post(f"/availability/shifts/{rule.pk}/", {"remove": "1", "sure": "1", "visit": [str(session.pk)]})
+    draft, back = Disruption.objects.get(), f"/availability/away/{TimeOff.objects.get().pk}/take-back/"
+    refused = client.post(back, follow=True)
+    assert refused.redirect_chain == [(f"/disruptions/{draft.pk}/", 302)]
+    assert "Not taken back: the shift itself is gone." in refused.content.decode()
+    assert TimeOff.objects.exists()
+    client.post(f"/disruptions/{draft.pk}/apply/")
+    assert client.post(back)["Location"].startswith("/availability/?")
+    session.refresh_from_db()
+    assert (session.nurse, TimeOff.objects.exists()) == (clinic.nurses[1], False)
 
 
 def test_a_shift_without_visits_goes_at_once(clinic: Clinic, client: Client) -> None:

@@ -36,12 +36,14 @@ function fill(cell) {
   set("start_time", from);
   set("end_time", until);
   set("first_day", day);
+  set("effective_from", day);
   set("from_time", from);
   set("last_day", last);
   set("until_time", until);
   const said = new Date(day).toLocaleDateString(document.documentElement.lang, { weekday: "long", day: "numeric", month: "short", timeZone: "UTC" });
   painted.querySelector("span").textContent = `${week.dataset.paint}: ${said}, ${spoken(from)} \u2013 ${spoken(until)}`;
   painted.hidden = false;
+  cell.scrollIntoView({ block: "nearest" });
 }
 
 function go(cell) {
