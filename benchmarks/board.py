@@ -1,6 +1,7 @@
 """A day of 60 visits on the board: 10 open pages that ask every 1.5 seconds while the day changes, and an empty view.
 
-Then the same two answers as fast as they come: the whole board, and "nothing new". Queries are counted.
+Then the same two answers as fast as they come: the whole board, and "nothing new". Queries are counted. At last two real
+browsers on one board (`benchmarks/browsers.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import clock
 from accounts.models import Role
+from benchmarks import browsers
 from benchmarks.common import Load, load, percentile, request, say, tell, tell_latency, web
 from scheduler.catalogue import entry
 from scheduler.models import ProviderRole
@@ -56,6 +58,7 @@ def main(servers: Servers, quick: bool) -> None:
                     limits[name].append(limit)
                     ours[name].append(mine)
         open_pages = _open_pages(port, address, tokens, site, day, 4 if quick else 30)
+        browsers.measure(port, 2 if quick else 60)
     for name in kinds:
         rates = [one.rate for one in limits[name]], [one.rate for one in ours[name]]
         tell(f"{name} beside an empty view", "requests a second", *rates, TARGETS[name])

@@ -63,6 +63,7 @@ def board(quick: dict[str, str]) -> None:
     assert headings(told) == ["whole board beside an empty view", "nothing new beside an empty view"]
     assert "60 visits in 20 chairs, 10 open pages" in told
     assert re.search(r"queries: whole board \d+, of which \d+ read the day", told)
+    assert re.search(r"Two browsers: 2 drags in one, each shown in the other, which asks every 1500 ms", told)
 
 
 def planner(quick: dict[str, str]) -> None:
