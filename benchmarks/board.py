@@ -1,7 +1,7 @@
 """A day of 60 visits on the board: 10 open pages that ask every 1.5 seconds while the day changes, and an empty view.
 
-Then the same two answers as fast as they come: the whole board, and "nothing new". Queries are counted. At last two real
-browsers on one board (`benchmarks/browsers.py`).
+Then the same two answers as fast as they come: the whole board, and "nothing new". Queries are counted. At last two
+real browsers on one board (`benchmarks/browsers.py`).
 """
 
 from __future__ import annotations

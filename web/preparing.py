@@ -43,6 +43,12 @@ def to_say(visit: Session, now: datetime) -> list[Standing]:
     return [each for each in stand if each.gate.patient_may and each.answer.get("said_by") in {None, gates.PATIENT}]
 
 
+def consent_of(visit: Session, now: datetime) -> str:
+    """How the form that is signed at the clinic stands: `signed`, `open`, or "" where the protocol asks for none."""
+    stands = next((each for each in gates.standings_of(visit, now) if each.gate.name in ONCE), None)
+    return "" if stands is None else "open" if stands.open else "signed"
+
+
 def what_happens(plan: Plan) -> list[dict[str, str]]:
     """How the first visit goes: settling in, the infusion, rest, each with its length."""
     row = plan.sessions[0]

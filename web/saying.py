@@ -16,7 +16,7 @@ from accounts.rights import is_staff
 from sessions import gates, lifecycle
 from sessions.models import Session
 from web.pages import page, page_for
-from web.preparing import to_say
+from web.preparing import consent_of, to_say
 from web.visits import visit_seen_by
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def prepare(request: HttpRequest, session: str) -> HttpResponse:
         _thank(request, answers)
         return redirect("web:series", visit.series_id)
     context: dict[str, Any] = {"patient": visit.patient, "form": form, "asked": asked, "for_other": is_staff(user)}
+    context["consent"] = consent_of(visit, now)
     return page(request, "prepare", 400 if form.errors else 200, site=visit.site, session=visit, **context)
 
 

@@ -91,6 +91,9 @@ def test_a_no_asks_for_a_call_and_what_the_nurse_says_stays(clinic: Clinic, visi
     Session.objects.filter(pk=visit.pk).update(gates=visit.gates | {"fasting": by_nurse})
     assert 'name="fasting"' not in client.get(address).content.decode()
     assert client.post(address, {"fasting": "not_met"}).status_code == 400
+    assert "You sign the consent form at the clinic" in client.get(address).content.decode()
+    Session.objects.filter(pk=visit.pk).update(gates=visit.gates | {"consent": by_nurse})
+    assert "Your consent form is signed." in client.get(address).content.decode()
     assert AuditEntry.objects.filter(action="read", record_id=str(visit.pk)).exists()
 
 

@@ -165,6 +165,12 @@ def test_what_it_shows_is_in_the_trail_and_its_key_is_public(clinic: Clinic, cli
     assert secret not in bytes(row.public_key)
 
 
+def test_a_key_of_a_kind_that_was_not_asked_for_is_refused(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webauthn, "ALGORITHMS", (-8,))
+    with pytest.raises(NotSignedIn):
+        added(clinic.users["patient"])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -203,6 +209,10 @@ def test_a_challenge_is_good_once_for_its_session_and_five_minutes(clinic: Clini
     answer = telephone.sign(client.post("/sign-in/passkey/ask/").json())
     with time_machine.travel(clock.now() + timedelta(minutes=5, seconds=1), tick=False):
         assert client.post("/sign-in/passkey/", {"credential": answer}).status_code == 410, "too late"
+    client.force_login(clinic.users["patient"])
+    answer = telephone.sign(client.post("/security/passkeys/ask/").json())
+    assert client.post("/sign-in/passkey/", {"credential": answer}).status_code == 410, "asked for something else"
+    client.logout()
     assert client.get("/visits/").status_code == 302
     assert passkeys.forget(clock.now() + timedelta(hours=1)) > 0
     assert not SpentChallenge.objects.exists()
@@ -236,7 +246,7 @@ def test_a_counter_that_goes_back_stops_the_passkey(clinic: Clinic, client: Clie
     telephone = added(nurse)
     telephone.counter = 7
     assert sign_in(client, telephone).status_code == 302
-    for counter in (7, 3, 20):
+    for counter in (8, 3, 20):
         telephone.counter = counter - 1
         other = Client()
         refused = sign_in(other, telephone)

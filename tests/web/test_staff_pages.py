@@ -185,7 +185,7 @@ def test_a_long_list_goes_on(clinic: Clinic, client: Client, monkeypatch: pytest
     client.force_login(clinic.users["manager"])
     seen: list[str] = []
     address = "?state=here"
-    while address:
+    while address and len(seen) < 30:
         text = client.get(f"/clinic/users/{address}").content.decode()
         seen += re.findall(r'<a href="/clinic/users/([0-9a-f-]{36})/">', text)
         further = re.search(r'<a href="([^"]*after=[^"]*)">', text)

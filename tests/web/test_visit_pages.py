@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,7 +55,7 @@ def test_a_visit_is_moved_where_the_rest_can_stay(clinic: Clinic, course: Series
     page = visitor.as_user(clinic.users["patient"], PHONE)
     page.goto(visitor.url + "/visits/")
     page.get_by_role("link", name="Move or cancel").nth(1).click()
-    assert page.get_by_text("nothing changes until you choose").is_visible()
+    assert page.get_by_text("nothing changes until you choose").first.is_visible()
     page.get_by_role("button", name="Show other times").click()
     page.get_by_role("heading", name="Other times for this visit").wait_for()
     assert page.get_by_text("days after the visit before").first.is_visible()
@@ -64,6 +66,59 @@ def test_a_visit_is_moved_where_the_rest_can_stay(clinic: Clinic, course: Series
     assert moved.start != second.start
     assert {each.pk: each.start for each in course.sessions.exclude(pk=second.pk)} == others
     page.close()
+
+
+def test_on_a_day_of_choice_others_move_along_after_that_was_said(
+    clinic: Clinic, course: Series, visitor: Visitor
+) -> None:
+    stood = list(course.sessions.order_by("sequence").values_list("start", flat=True))
+    second = course.sessions.get(sequence=2)
+    page = visitor.as_user(clinic.users["patient"], PHONE, locale="es-US")
+    page.goto(f"{visitor.url}/sessions/{second.pk}/move/")
+
+    def look_at(days: int) -> None:
+        page.get_by_label("Día", exact=True).fill(f"{second.start + timedelta(days=days):%Y-%m-%d}")
+        page.get_by_role("button", name="Ver ese día").click()
+
+    look_at(2)
+    page.get_by_role("heading", name="Ese día no cabe nada").wait_for()
+    assert Axe().run(page).response["violations"] == []
+    look_at(3)
+    page.get_by_role("heading", name="Lo que se puede ese día").wait_for()
+    for number in (1, 3):
+        assert page.get_by_text(f"La visita {number} se mueve también").first.is_visible(), "seven days are too many"
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert list(course.sessions.order_by("sequence").values_list("start", flat=True)) == stood, "nothing has changed"
+    page.get_by_role("button", name="Moverlas todas").first.click()
+    page.get_by_text("Cambiada.").wait_for()
+    moved = list(course.sessions.order_by("sequence").values_list("start", flat=True))
+    assert moved[1].date() == second.start.date() + timedelta(days=3)
+    gaps = [(after.date() - before.date()).days for before, after in pairwise(moved)]
+    assert all(2 <= gap <= 5 for gap in gaps)
+    page.close()
+
+
+def test_a_day_of_choice_where_the_rest_can_stay_and_days_that_are_none(
+    clinic: Clinic, course: Series, client: Client
+) -> None:
+    second = course.sessions.get(sequence=2)
+    others = course.sessions.exclude(pk=second.pk).values_list("pk", "start")
+    stood = dict(others)
+    client.force_login(clinic.users["patient"])
+    address = f"/sessions/{second.pk}/move/"
+    page = client.post(address, {"day": f"{second.start + timedelta(days=1):%Y-%m-%d}"}).content.decode()
+    assert "The other visits stay as they are." in page
+    taken = re.search(rf'action="({address}[0-9a-f-]{{36}}/)"', page)
+    assert taken
+    assert "Moved." in client.post(taken[1], follow=True).content.decode()
+    assert Session.objects.get(pk=second.pk).start.date() == second.start.date() + timedelta(days=1)
+    assert dict(others) == stood
+    past, far = (f"{clock.now() + timedelta(days=days):%Y-%m-%d}" for days in (-2, 700))
+    for day in ("", "x", "0001-01-01", "9999-12-31", past, far):
+        assert client.post(address, {"day": day}).status_code == 400, day
+    Plan.objects.filter(series=course).update(series=clinic.series(clinic.patient))
+    assert client.post(taken[1]).status_code == 404, "a plan of another series"
 
 
 def test_a_place_that_has_gone_changes_nothing(clinic: Clinic, course: Series, client: Client) -> None:
