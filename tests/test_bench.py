@@ -86,6 +86,7 @@ def levelling(quick: dict[str, str]) -> None:
     blocks = told.split("\n\n")[1:]
     assert [block.partition(",")[0].splitlines()[0] for block in blocks] == [
         "peak nurse load",
+        "the same",
         "days to first session",
         "days off the target gap",
         "series placed",
