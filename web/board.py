@@ -88,8 +88,9 @@ class Block:
 
     @property
     def word(self) -> str:
-        """The state, in a word."""
-        return _(STATES[self.shown.session.status])
+        """The state, in a word; "" where the second line is that word already."""
+        word = _(STATES[self.shown.session.status])
+        return "" if word == self.line else word
 
 
 def short_name(session: Session) -> str:
@@ -188,7 +189,7 @@ def _context(found: boards.Board) -> dict[str, Any]:
         "lanes": [
             (chair, [_block(each, window) for each in found.sessions.get(chair.pk, [])]) for chair in found.chairs
         ],
-        "loads": [(nurse, _load(found, nurse, window)) for nurse in found.nurses],
+        "loads": [(nurse, row, _said(row, window)) for nurse in found.nurses for row in [_load(found, nurse, window)]],
         "alerts": [(alert, list(_can_be_done(alert, found, window))) for alert in found.alerts],
         "due": sorted(_due(rows, window, found.now), key=lambda row: row[0])[:DUE_SHOWN],
     }
@@ -293,6 +294,15 @@ def _load(found: boards.Board, nurse: Any, window: Window) -> list[Piece]:
         else:
             pieces.append(Piece(since, until - since, kind, word))
     return pieces
+
+
+def _said(row: list[Piece], window: Window) -> str:
+    """A nurse's row for the ear: "7:00 am – 8:00 am off; 8:00 am – 11:00 am 2/4"."""
+
+    def clock(at: int) -> str:
+        return window.clock(window.since + at * SLOT)
+
+    return "; ".join(f"{clock(piece.at)} – {clock(piece.at + piece.length)} {piece.word}" for piece in row)
 
 
 def _can_be_done(alert: boards.Alert, found: boards.Board, window: Window) -> Iterator[str]:

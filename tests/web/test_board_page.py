@@ -21,7 +21,6 @@ from tests.web.conftest import DESK, PHONE
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from django.test import Client
     from pytest_django.live_server_helper import LiveServer
@@ -157,19 +156,24 @@ def test_a_change_in_one_browser_appears_in_the_other(
     assert visitor.complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_the_board_shuts_nobody_out(
-    live_server: LiveServer, clinic: Clinic, visitor: Visitor, scheme: Any, size: Any, tmp_path: Path
-) -> None:
+def test_the_board_shuts_nobody_out(clinic: Clinic, visitor: Visitor) -> None:
+    """The board and the day sheet at both sizes, by night and on paper."""
     full_day(clinic, clock.now())
-    page = visitor.as_user(clinic.users["nurse"], size, color_scheme=scheme)
+    page = visitor.as_user(clinic.users["nurse"], DESK)
     for path in ("/board/", "/day-sheet/"):
-        page.goto(live_server.url + path)
-        page.screenshot(path=str(tmp_path / f"{path.strip('/')}.png"), full_page=True)
-        assert Axe().run(page).response["violations"] == [], path
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path
+        page.goto(visitor.url + path)
+        for size in (DESK, PHONE):
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            assert Axe().run(page).response["violations"] == [], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path
+        page.emulate_media(color_scheme="dark")
+        assert Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"] == [], f"{path} by night"
+        page.emulate_media(media="print", color_scheme="dark")
+        assert not page.locator(".mast:visible, .button:visible").count(), "what cannot be pressed on paper"
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(39, 32, 44)", "paper is light"
+        page.emulate_media(media="screen", color_scheme="light")
     assert visitor.complaints == []
+    page.close()
 
 
 def test_places_in_time_are_one_rule() -> None:
