@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from random import Random
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ortools.sat.python import cp_model
 
@@ -20,6 +21,9 @@ from scheduler.windows import Course
 from tests.scheduler import clinic
 from tests.scheduler.protocols import phase, previous
 from tests.scheduler.solver import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Loss = Literal["nurse", "chair", "day"]
 LOSSES: tuple[Loss, ...] = ("nurse", "chair", "day")
@@ -43,15 +47,24 @@ class Disturbed:
 
 def disturbed(seed: int, loss: Loss, chairs: int = 20, sessions: int = 60, slots: int = SLOTS) -> Disturbed:
     """Days of so many chairs and about so many sessions; on the Monday something falls away."""
-    luck = Random(seed)
-    dates = [on for on in clinic.dates_from(clinic.MONDAY + timedelta(days=3), 10) if on.weekday() < 5]
-    days = {on: filled(luck, on, chairs, sessions, slots) for on in dates}
-    hit = dates[2]
+    luck = Random()
+    full, state = _full_days(seed, chairs, sessions, slots)
+    luck.setstate(state)
+    days = dict(full)
+    hit = list(days)[2]
     lost = luck.choice(days[hit].nurses).id if loss == "nurse" else luck.choice(days[hit].chairs[: chairs // 2]).id
     gone = [item for item in days[hit].taken if loss == "day" or lost in (item.nurse, item.chair)]
     days[hit] = _without(replace(days[hit], taken=tuple(t for t in days[hit].taken if t not in gone)), loss, lost)
     cases = tuple(_case(item, days[hit]) for item in gone)
     return Disturbed(cases, {case.series: _course(luck, case) for case in cases}, days)
+
+
+@lru_cache(maxsize=8)
+def _full_days(seed: int, chairs: int, sessions: int, slots: int) -> tuple[dict[date, Day], Any]:
+    """Eight weekdays before anything falls away, and the luck that is left: whatever is lost, they are the same."""
+    luck = Random(seed)
+    dates = [on for on in clinic.dates_from(clinic.MONDAY + timedelta(days=3), 10) if on.weekday() < 5]
+    return {on: filled(luck, on, chairs, sessions, slots) for on in dates}, luck.getstate()
 
 
 def _without(day: Day, loss: Loss, lost: str) -> Day:
@@ -113,9 +126,12 @@ def _course(luck: Random, case: Case) -> Course:
 
 
 class Least(Question):
-    """The case as a model. With `whole` it says who has each session; else it only counts, which bounds from below."""
+    """The case as a model. Of the dates in `named` it says who has each session; of others it only counts.
 
-    def __init__(self, of: Disturbed, whole: bool) -> None:
+    To count is to bound from below: the more dates are named, the closer the bound, and the longer it takes.
+    """
+
+    def __init__(self, of: Disturbed, named: Collection[date] = ()) -> None:
         self.model = cp_model.CpModel()
         self.cases = of.cases
         self.days = list(of.days.values())
@@ -123,10 +139,10 @@ class Least(Question):
         self.chosen: list[dict[tuple[int, int], Any]] = [
             self._spots(case, of.courses[case.series]) for case in of.cases
         ]
-        for number in range(len(self.days)):
-            for pool in clinic.POOLS if whole else ():
+        for number, on in enumerate(self.days):
+            for pool in clinic.POOLS if on.date in named else ():
                 self._assign(number, pool)
-            if not whole:
+            if on.date not in named:
                 self._count(number)
 
     def best(self, seconds: float = 20.0) -> tuple[int, int, int]:  # type: ignore[override]
