@@ -6,18 +6,16 @@ and the protocols of `change_machine`, by the numbers below.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
-
-from notifications.models import Message
-from scheduler.models import ChairClosure, SiteClosure, TimeOff
-from sessions.models import DisruptionItem, Offer, Session, SessionEvent
+from django.db import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,6 +42,11 @@ PLAN: dict[str, Any] = {
 GAP = (2, 5)
 TO_COME, GONE, ENDED = ("booked", "confirmed"), ("cancelled", "no_show"), ("completed", "stopped_early")
 
+# PostgreSQL's own number of the type.
+JSONB = 3802
+# One row of a table, its columns as attributes.
+Row = Any
+
 # What is said, by which channel, of which start, from when, until when.
 Said = tuple[str, str, datetime, datetime, datetime]
 
@@ -52,9 +55,9 @@ Said = tuple[str, str, datetime, datetime, datetime]
 class File:
     """What the records say of one visit, oldest first."""
 
-    session: Session
-    events: list[SessionEvent] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
+    session: Row
+    events: list[Row] = field(default_factory=list)
+    messages: list[Row] = field(default_factory=list)
 
     @property
     def starts(self) -> list[datetime]:
@@ -74,13 +77,33 @@ class File:
 
 def files() -> list[File]:
     """Everything that is on record of each visit."""
-    found = {row.pk: File(row) for row in Session.objects.select_related("patient", "site", "series")}
-    for event in SessionEvent.objects.order_by("id"):
+    about = {name: {row.id: row for row in read(f"accounts_{name}")} for name in ("patient", "site")}
+    about["series"] = {row.id: row for row in read("infusion_sessions_series")}
+    found = {}
+    for row in read("infusion_sessions_session"):
+        for name, known in about.items():
+            setattr(row, name, known[getattr(row, f"{name}_id")])
+        found[row.id] = File(row)
+    for event in read("infusion_sessions_sessionevent", "true ORDER BY id"):
         found[event.session_id].events.append(event)
-    for message in Message.objects.filter(session__isnull=False, alert__isnull=True).order_by("id"):
-        if message.session_id is not None:
-            found[message.session_id].messages.append(message)
+    for message in read("notifications_message", "session_id IS NOT NULL AND alert_id IS NULL ORDER BY id"):
+        found[message.session_id].messages.append(message)
     return list(found.values())
+
+
+def read(table: str, which: str = "true") -> list[Row]:
+    """The rows of a table as they are: no model is asked, whose making would take most of a step's time."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} WHERE {which}")
+        columns = [(column.name, column.type_code == JSONB) for column in cursor.description]
+        found = cursor.fetchall()
+    return [
+        SimpleNamespace(**{
+            name: json.loads(cell) if is_json and cell is not None else cell
+            for (name, is_json), cell in zip(columns, row, strict=True)
+        })
+        for row in found
+    ]  # fmt: skip
 
 
 def wrong(now: datetime) -> list[str]:
@@ -95,22 +118,24 @@ def _wrong_messages(kept: list[File], now: datetime) -> Iterator[str]:
     for one in kept:
         said = {(each.kind, each.speaks_of) for each in one.messages if each.status == "sent"}
         wanted = {due for due in _due(one, kept) if due[4] > now and (due[0], due[2]) not in said}
-        yield from _compared(wanted, one.messages, now, one.session.pk)
+        yield from _compared(wanted, one.messages, now, one.session.id)
 
 
 def _wrong_offers(now: datetime) -> Iterator[str]:
     """The same of the places on offer."""
     rows = defaultdict(list)
-    for row in Message.objects.filter(offer__isnull=False):
+    for row in read("notifications_message", "offer_id IS NOT NULL"):
         rows[row.offer_id].append(row)
-    for offer in Offer.objects.select_related("patient"):
-        told = any(row.status == "sent" for row in rows[offer.pk])
-        due = ("offer", _first(offer.patient), offer.start, offer.created_at, offer.expires_at)
+    offers = read("infusion_sessions_offer")
+    patients = {row.id: row for row in read("accounts_patient")} if offers else {}
+    for offer in offers:
+        told = any(row.status == "sent" for row in rows[offer.id])
+        due = ("offer", _first(patients[offer.patient_id]), offer.start, offer.created_at, offer.expires_at)
         wanted = {due} if offer.status == "open" and not told and offer.expires_at > now else set()
-        yield from _compared(wanted, rows[offer.pk], now, offer.pk)
+        yield from _compared(wanted, rows[offer.id], now, offer.id)
 
 
-def _compared(wanted: set[Said], rows: Iterable[Message], now: datetime, about: object) -> Iterator[str]:
+def _compared(wanted: set[Said], rows: Iterable[Row], now: datetime, about: object) -> Iterator[str]:
     due = [row for row in rows if row.status == "due" and row.not_after > now]
     there = [(row.kind, row.channel, row.speaks_of, row.due_at, row.not_after) for row in due]
     if len(there) != len(set(there)):
@@ -181,7 +206,7 @@ def _asked_after(one: File, others: list[File]) -> Iterator[Said]:
     given = [each.session for each in others if each.session.series_id == session.series_id]
     last = max((each for each in given if each.status in ENDED), key=lambda each: each.start)
     kinds = [("follow_up_nrs_3h", 3 * HOUR)]
-    if session.series.status == "completed" and last.pk == session.pk:
+    if session.series.status == "completed" and last.id == session.id:
         kinds.append(("follow_up_peg_0h_series_end", 0 * HOUR))
     assert session.ended_at is not None
     for kind, hours in kinds:
@@ -196,14 +221,14 @@ def _wrong_histories(kept: list[File]) -> Iterator[str]:
         told: dict[str, Any] = {}
         for event in one.events:
             if event.before.items() - told.items():
-                yield f"{one.session.pk}: {event.kind} begins at {event.before}, where it stood at {told}"
+                yield f"{one.session.id}: {event.kind} begins at {event.before}, where it stood at {told}"
             told |= event.after
         row = one.session
         stands = {"status": row.status, "start": row.start.isoformat(), "end": row.end.isoformat()}
         stands |= {name: str(getattr(row, f"{name}_id")) for name in ("chair", "nurse", "prescriber")}
         wrong = {name: (told.get(name), now) for name, now in stands.items() if told.get(name) != now}
         if wrong:
-            yield f"{row.pk}: {wrong}"
+            yield f"{row.id}: {wrong}"
 
 
 def _wrong_courses(kept: list[File], now: datetime) -> Iterator[str]:
@@ -211,8 +236,8 @@ def _wrong_courses(kept: list[File], now: datetime) -> Iterator[str]:
 
     A prescriber's other spacing is for what is to come: what was given stands as it was given.
     """
-    courses: dict[UUID, dict[int, Session]] = defaultdict(dict)
-    for one in sorted(kept, key=lambda one: one.events[0].pk):
+    courses: dict[UUID, dict[int, Row]] = defaultdict(dict)
+    for one in sorted(kept, key=lambda one: one.events[0].id):
         # Of several at one place of a course, the one booked last is in force, or was until it was lost.
         courses[one.session.series_id][one.session.sequence] = one.session
     for rows in courses.values():
@@ -226,19 +251,24 @@ def _wrong_courses(kept: list[File], now: datetime) -> Iterator[str]:
                 continue
             days = (row.start.astimezone(zone).date() - before.start.astimezone(zone).date()).days
             if not low <= days <= high:
-                yield f"{series.pk}: {days} days before session {number}"
+                yield f"{series.id}: {days} days before session {number}"
 
 
 def _left_behind(kept: list[File], now: datetime) -> Iterator[str]:
     """Visits to come that lack their nurse, prescriber, chair or site, and stand in nobody's list for that."""
-    listed = Q(disruption__status="draft") | Q(disruption__status="applied", outcome="unresolved")
-    known = set(DisruptionItem.objects.filter(listed).values_list("session", flat=True))
+    drafted = {row.id: row.status for row in read("infusion_sessions_disruption")}
+    known = {
+        item.session_id
+        for item in (read("infusion_sessions_disruptionitem") if drafted else ())
+        if drafted[item.disruption_id] == "draft"
+        or (drafted[item.disruption_id], item.outcome) == ("applied", "unresolved")
+    }
     gone: dict[UUID, list[Any]] = defaultdict(list)
-    for model, name in ((TimeOff, "provider"), (ChairClosure, "chair"), (SiteClosure, "site")):
-        for who, during in model.objects.values_list(name, "during"):
-            gone[who].append(during)
+    for table, name in (("timeoff", "provider"), ("chairclosure", "chair"), ("siteclosure", "site")):
+        for row in read(f"scheduler_{table}"):
+            gone[getattr(row, f"{name}_id")].append(row.during)
     for row in (one.session for one in kept):
-        if row.status not in TO_COME or row.start <= now or row.pk in known:
+        if row.status not in TO_COME or row.start <= now or row.id in known:
             continue
         needs = {
             "nurse": (row.nurse_id, row.start, row.end),
@@ -248,4 +278,4 @@ def _left_behind(kept: list[File], now: datetime) -> Iterator[str]:
         }
         for name, (who, start, end) in needs.items():
             if any(during.lower < end and start < during.upper for during in gone[who]):
-                yield f"{row.pk} has no {name} on {row.start}"
+                yield f"{row.id} has no {name} on {row.start}"
