@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
@@ -187,17 +188,20 @@ def _place_for(
         if not free:
             continue
         free &= runs(free_slots(day, busy, session.pk), need.stay)
-        for slot in list(bits(free))[:TRIES]:
-            start = day.first_instant + slot * SLOT
-            if start < earliest or start in said or not _wanted(entry, session, start, day, slot):
-                continue
+        found = ((day.first_instant + slot * SLOT, slot) for slot in bits(free))
+        would_do = (
+            (start, slot)
+            for start, slot in found
+            if start >= earliest and start not in said and _wanted(entry, session, start)
+        )
+        for start, slot in islice(would_do, TRIES):
             if not isinstance(place(day, need, slot, None, str(session.pk)), Refusal):
                 farther = _off(course, {**course.dates, session.sequence: name}) - _off(course, course.dates)
                 return Match(entry, start, start + need.stay * SLOT, farther)
     return None
 
 
-def _wanted(entry: WaitlistEntry, session: Session, start: datetime, day: Day, slot: int) -> bool:
+def _wanted(entry: WaitlistEntry, session: Session, start: datetime) -> bool:
     """Whether a start is better than the present one: where that is within the wish itself, only a sooner one is."""
     zone = zone_of(entry.site)
     wall = session.start.astimezone(zone)

@@ -193,7 +193,7 @@ def test_offers_rest_keep_their_lead_and_are_few_a_day(clinic: Clinic, desk: API
     time_machine.move_to(at("21:00", -14))
     tick()
     assert offers() == []
-    time_machine.move_to(at("08:00", -13))
+    time_machine.move_to(at("08:00", -13), tick=False)
     for count in (1, 2, 2):
         tick()
         assert len(offers()) == count
@@ -204,6 +204,13 @@ def test_offers_rest_keep_their_lead_and_are_few_a_day(clinic: Clinic, desk: API
     time_machine.move_to(at("08:00", -12))
     tick()
     assert len(offers()) == 3
+
+
+def test_a_day_that_is_free_from_now_on_is_offered_from_the_lead_on(clinic: Clinic, desk: APIClient) -> None:
+    """However many starts lie before it."""
+    wait(desk, single(clinic, "08:00", 3), -14, -14)
+    tick()
+    assert [offer.start for offer in offers()] == [at("14:05", -14)], "four hours from some moments after ten"
 
 
 def test_only_what_keeps_the_spacing_is_offered(clinic: Clinic, desk: APIClient) -> None:
