@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import clock
 from accounts.audit import record_reads
@@ -24,7 +24,7 @@ from scheduler.models import Chair, Provider
 from scheduler.queries import staffed_chairs, staffed_providers
 from scheduler.walltime import instant
 from sessions import applying, disruptions
-from sessions.api.change_serializers import told
+from sessions.api.change_serializers import days_shifted, told
 from sessions.facts import zone_of
 from sessions.models import (
     TO_COME,
@@ -124,6 +124,7 @@ class Row:
     after: datetime | None
     was: str
     will: str
+    apart: str
     tell: str
     number: int
     count: int
@@ -149,6 +150,7 @@ def rows_of(site: Site, items: Collection[DisruptionItem], applied_at: datetime 
             after=None if item.after is None else datetime.fromisoformat(item.after["start"]),
             was=_people(item.before, names),
             will="" if item.after is None else _people(item.after, names),
+            apart=_apart(days_shifted(item, zone_of(site)) or 0),
             tell=told(item),
             number=item.session.sequence,
             count=item.session.series.sessions.count(),
@@ -164,6 +166,13 @@ def tally(rows: Collection[Row]) -> tuple[dict[str, int], dict[str, int]]:
     """How many are kept, moved, unresolved; and how many are to be told by message or by phone."""
     count = {name: sum(row.item.outcome == name for row in rows) for name in Outcome.values}
     return count, {name: sum(row.tell == name for row in rows) for name in ("message", "call")}
+
+
+def _apart(days: int) -> str:
+    """How far a visit is moved, in words; "" within a day."""
+    if days > 0:
+        return ngettext("one day later", "%(n)d days later", days) % {"n": days}
+    return ngettext("one day earlier", "%(n)d days earlier", -days) % {"n": -days} if days else ""
 
 
 def _people(where: dict[str, str], names: dict[str, str]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -13,9 +14,14 @@ from accounts.http.serializers import StrictModelSerializer, StrictSerializer
 from accounts.models import Channel
 from accounts.queries import staffed_sites, visible_patients
 from scheduler.queries import staffed_chairs, staffed_providers, visible_protocols
+from scheduler.walltime import local_date
 from sessions.api.plan_serializers import TimeWindowSerializer, minutes
+from sessions.facts import zone_of
 from sessions.models import Disruption, DisruptionItem, DisruptionKind, Offer, Outcome, WaitlistEntry
 from sessions.queries import visible_sessions
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 SUBJECTS = {
     DisruptionKind.PROVIDER_ABSENCE: "provider",
@@ -44,10 +50,11 @@ class DisruptionItemSerializer(StrictModelSerializer):
 
     # `from` is no name in Python.
     tell = serializers.SerializerMethodField()
+    days_shifted = serializers.SerializerMethodField()
 
     class Meta:
         model = DisruptionItem
-        fields: ClassVar = ["session", "patient", "outcome", "code", "why", "tell"]
+        fields: ClassVar = ["session", "patient", "outcome", "code", "why", "tell", "days_shifted"]
         read_only_fields: ClassVar = fields
 
     def get_fields(self) -> dict[str, serializers.Field]:
@@ -63,6 +70,10 @@ class DisruptionItemSerializer(StrictModelSerializer):
         """Who keeps their start need not know; who cannot be reached by message is called."""
         return told(item)
 
+    def get_days_shifted(self, item: DisruptionItem) -> int | None:
+        """Days of the site's calendar from the one place to the other; less than 0 is earlier, null no place."""
+        return days_shifted(item, zone_of(item.disruption.site))
+
 
 def told(item: DisruptionItem) -> str:
     """How the patient of an item hears of it; see `DisruptionItemSerializer`."""
@@ -73,6 +84,14 @@ def told(item: DisruptionItem) -> str:
         Channel.SMS in patient.preferred_channels and patient.phone
     )
     return "message" if item.outcome == Outcome.MOVED and by_message else "call"
+
+
+def days_shifted(item: DisruptionItem, zone: ZoneInfo) -> int | None:
+    """Days of the calendar in `zone` between an item's places, less than 0 for an earlier one; None without a place."""
+    if item.after is None:
+        return None
+    old, new = (local_date(datetime.fromisoformat(where["start"]), zone) for where in (item.before, item.after))
+    return (new - old).days
 
 
 class DisruptionSerializer(StrictModelSerializer):

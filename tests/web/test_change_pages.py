@@ -73,6 +73,7 @@ def test_a_draft_is_looked_at_applied_and_undone(clinic: Clinic) -> None:
 def test_a_visit_tells_who_moved_it_why_from_where_to_where_and_what_the_patient_was_told(clinic: Clinic) -> None:
     session, manager = visit(clinic, "09:00"), signed_in(clinic, Role.MANAGER)
     draft = manager.post("/disruptions/", form(clinic, what=f"site:{clinic.site.pk}"))["Location"]
+    assert "one day later" in manager.get(draft).content.decode()
     manager.post(f"{draft}apply/")
     moved = Session.objects.get()
     spoken = {"speaks_of": moved.start, "not_after": moved.start, "due_at": clock.now(), "try_at": clock.now()}
