@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from functools import cached_property
@@ -20,11 +21,12 @@ ACCEPTED = "250 Message accepted for delivery"
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail as it came in. `recipients` are those of the envelope, `to` the first of them."""
+    """One mail as it came in, and when. `recipients` are those of the envelope, `to` the first of them."""
 
     sender: str
     recipients: tuple[str, ...]
     content: bytes
+    at: float = 0.0
 
     @cached_property
     def message(self) -> EmailMessage:
@@ -95,7 +97,7 @@ class Catcher:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Take one mail; called by the SMTP library."""
         content = cast("bytes", envelope.original_content)
-        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content)
+        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, time.time())
         await asyncio.sleep(self.pause / 2)
         reply = self.reply(mail)
         if reply.startswith("2"):

@@ -2,7 +2,7 @@
 
 Real workers, a real Valkey; a gateway that keeps keys, then a mail server, which keeps none. Both take some time for a
 call, so that most kills come in the middle of one. Faults come from a seed, which is told and can be given again.
-First those of `message_faults.py`, then the kills.
+First those of `message_faults.py` and `message_parts.py`, then the kills.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.conf import settings
 from notifications.delivery import WINDOW_WITH_KEYS
 from notifications.models import Message
 from tests.catcher import Catcher
-from tests.chaos import message_faults
+from tests.chaos import message_faults, message_parts
 from tests.emptying import empty_tables
 from tests.factories import make_clinic
 from tests.gateway import Gateway
@@ -40,6 +40,8 @@ def main(say: Callable[[str], None], seed: int, *, quick: bool) -> bool:
     chance = random.Random(seed)
     sizes = [(300, 10), (100, 6)] if quick else [(10_000, 200), (2_000, 40)]
     held = [message_faults.all_in_turn(say, chance, empty_tables, quick=quick)]
+    with tempfile.TemporaryDirectory() as folder:
+        held.append(message_parts.all_in_turn(say, Path(folder), empty_tables, quick=quick))
     for way, (count, kills) in zip((_with_keys, _without_keys), sizes, strict=True):
         with tempfile.TemporaryDirectory() as folder:
             held.append(way(say, Path(folder), count, kills, chance))
@@ -74,6 +76,7 @@ def _without_keys(say: Callable[[str], None], folder: Path, count: int, kills: i
         machinery = Machinery(folder, EMAIL_URL=catcher.url)
         seconds = _live_through(machinery, "email", catcher.wait_for_some, count, kills, chance)
         came = Counter(str(mail.message["Message-ID"]) for mail in catcher.mails)
+        at = {str(mail.message["Message-ID"]): mail.at for mail in catcher.mails}
     rows = {f"<{row.id}@localhost.localdomain>": row for row in Message.objects.all()}
     lost = [name for name, row in rows.items() if row.status == "sent" and name not in came]
     doubled = sum(came.values()) - len(came)
@@ -81,12 +84,14 @@ def _without_keys(say: Callable[[str], None], folder: Path, count: int, kills: i
     at_most = machinery.kills * PROCESSES * settings.SENDING_AT_ONCE
     say(f"SMTP, keeps none: {count:,} messages, {machinery.kills} kills, {seconds:,.0f} s")
     strangers = came.keys() - rows.keys()
+    late = [name for name in came.keys() & rows.keys() if at[name] > rows[name].not_after.timestamp()]
     say(f"lost without a word {len(lost)}, doubled {doubled} of {len(came):,}, of nobody {len(strangers)}")
+    say(f"after not_after {len(late)}")
     arrived = sum(name in came for name in unknown)
     say(f"unknown {len(unknown)} (bound {at_most}: what is under way at a kill, ADR 21), of which {arrived} arrived")
     say(f"rows {dict(statuses())}")
     known = set(statuses()) <= {"sent", "unknown"}
-    return not (lost or doubled or strangers) and known and len(unknown) <= at_most
+    return not (lost or doubled or strangers or late) and known and len(unknown) <= at_most
 
 
 def _live_through(
