@@ -19,17 +19,22 @@ BATCH = 200
 LOOKS_BACK = timedelta(days=2)
 
 # After a first session twice the pause is enough, elsewhere the questionnaire's own end; both only if it was asked.
+# Step by step, from the unanswered ones on, so that it takes as long whatever the planner knows.
 UNANSWERED = """
-SELECT DISTINCT ON (f.id) m.id FROM notifications_followup f
-  JOIN infusion_sessions_session s ON s.id = f.session_id
+WITH unanswered AS MATERIALIZED (
+    SELECT id, session_id, due_at, expires_at FROM notifications_followup
+     WHERE answered_at IS NULL AND expires_at > %(since)s AND due_at < %(now)s AND anchor <> 'before_session'
+), over AS MATERIALIZED (
+    SELECT u.id FROM unanswered u
+      JOIN infusion_sessions_session s ON s.id = u.session_id AND s.status IN ('completed', 'stopped_early')
+      LEFT JOIN notifications_messageplan p ON p.site_id = s.site_id
+     WHERE CASE WHEN s.sequence = 1 AND coalesce(p.ask_again_hours, 4) > 0
+                THEN least(u.due_at + 2 * coalesce(p.ask_again_hours, 4) * interval '1 hour', u.expires_at)
+                ELSE u.expires_at END <= %(now)s
+)
+SELECT DISTINCT ON (f.id) m.id FROM over f
   JOIN notifications_message m ON m.follow_up_id = f.id AND m.status IN ('sent', 'delivered', 'unknown', 'failed')
-  LEFT JOIN notifications_messageplan p ON p.site_id = s.site_id
- WHERE f.answered_at IS NULL AND f.expires_at > %(since)s AND f.due_at < %(now)s AND f.anchor <> 'before_session'
-   AND s.status IN ('completed', 'stopped_early')
-   AND CASE WHEN s.sequence = 1 AND coalesce(p.ask_again_hours, 4) > 0
-            THEN least(f.due_at + 2 * coalesce(p.ask_again_hours, 4) * interval '1 hour', f.expires_at)
-            ELSE f.expires_at END <= %(now)s
-   AND NOT EXISTS (SELECT 1 FROM notifications_alert a JOIN notifications_message t ON t.id = a.message_id
+ WHERE NOT EXISTS (SELECT 1 FROM notifications_alert a JOIN notifications_message t ON t.id = a.message_id
                     WHERE t.follow_up_id = f.id AND a.kind = %(kind)s)
  ORDER BY f.id, m.created_at LIMIT %(limit)s
 """

@@ -81,6 +81,9 @@ class FollowUp(models.Model):
                 name="follow_up_answered_whole",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["expires_at"], name="follow_up_unanswered", condition=Q(answered_at__isnull=True))
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

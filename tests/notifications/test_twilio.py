@@ -147,6 +147,17 @@ def test_a_dead_number_is_marked_and_the_next_wish_is_used(clinic: Clinic, carri
     assert make_patient(clinic.site, phone=PHONE).phone == PHONE
 
 
+def test_who_told_the_carrier_to_stop_gets_no_more(clinic: Clinic, carrier: Carrier) -> None:
+    carrier.instead = lambda form: (400, {"code": 21610}, {})
+    session = due(clinic, phone=PHONE, preferred_channels=["sms", "email"])
+    Message.objects.filter(channel="email").delete()
+    delivery.send_batch()
+    session.patient.refresh_from_db()
+    assert (session.patient.stopped_channels, session.patient.dead_channels) == (["sms"], [])
+    reconcile.reconcile(clock.now())
+    assert set(Message.objects.values_list("channel", "status")) == {("sms", "failed"), ("email", "due")}
+
+
 # ---- callbacks ------------------------------------------------------------------------------------------------------
 
 
