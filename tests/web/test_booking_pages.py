@@ -26,9 +26,9 @@ def ordered(clinic: Clinic) -> Clinic:
     return clinic
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_a_patient_books_a_series_in_few_clicks(ordered: Clinic, visitor: Visitor, size: dict[str, int]) -> None:
-    page = visitor.as_user(ordered.users["patient"], size)
+def test_a_patient_books_a_series_in_few_clicks(ordered: Clinic, visitor: Visitor) -> None:
+    """At a desk; on a phone a new patient does (test_sign_in_link)."""
+    page = visitor.as_user(ordered.users["patient"], DESK)
     clicks = visitor.count_clicks(page)
     page.goto(visitor.url + "/visits/")
     page.get_by_role("link", name="Book visits").last.click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
+import web
 from tests.factories import PASSWORD, Clinic
 from tests.web.conftest import DESK, PHONE
 from web.navigation import first_page
@@ -90,6 +92,15 @@ def test_times_are_said_as_people_say_them(language: str, shown: str) -> None:
     with translation.override(language):
         page = Template(text).render(Context({"at": at, "noon": noon, "zone": "America/Chicago"}))
     assert re.sub(r"<[^>]*>", "", page).replace("\xa0", " ").casefold() == shown.casefold()
+
+
+def test_every_page_of_times_names_their_zone() -> None:
+    """Where a template tells times of day, it says whose; parts are told by the pages that they stand on."""
+    pages = Path(web.__file__).parent / "templates" / "web"
+    told = {page.name: page.read_text() for page in pages.glob("*.html")}
+    timed = {name for name, text in told.items() if re.search(r"{% (clock|clock_alone|hours) ", text)}
+    assert len(timed) > 15
+    assert {name for name in timed if not re.search(r"{% (zone_name|zone_note|zones_note) ", told[name])} == set()
 
 
 def test_a_traveller_sees_their_own_time_beside_the_clinics(
