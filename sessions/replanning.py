@@ -21,7 +21,7 @@ from sessions.course import ENDED, adjusted, phases_of_series, standing_dates
 from sessions.door import as_conflict, check_constraints, lock_for_booking
 from sessions.facts import INSTANTS, zone_of
 from sessions.lifecycle import lock_series
-from sessions.models import GONE, Plan, Series, SeriesStatus, Session, SessionStatus
+from sessions.models import GONE, TO_COME, Plan, Series, SeriesStatus, Session, SessionStatus
 from sessions.policy import check_cut_off
 from sessions.rest import Rest, check_fits, check_is_open, check_order, fresh_rest, in_order, rest_of
 
@@ -87,6 +87,8 @@ def _replan(series: Series, plan: Plan, actor: User, now: datetime, expected: Ve
     plan.booked_as, plan.held_by, plan.held_until = series, None, None
     plan.save(update_fields=["booked_as", "held_by", "held_until"])
     series.status, series.replace_by = SeriesStatus.ACTIVE, None
+    if _out_of_step(series, now):
+        series.status = SeriesStatus.NEEDS_REVIEW
     series.save(update_fields=["status", "replace_by"])
     check_constraints()
     return series
@@ -183,5 +185,12 @@ def _fits(series: Series, now: datetime) -> bool:
     complete = len(rest.live) == len(rest.visits) and not rest.beyond
     phases = {row.sequence: row.phase for row in rest.live.values()}
     named = all(phases.get(visit.sequence) == visit.phase for visit in rest.visits)
+    return complete and named and not _out_of_step(series, now)
+
+
+def _out_of_step(series: Series, now: datetime) -> bool:
+    """Whether a session to come breaks the spacing: one before a visit that came early counts too, though it stays."""
+    rows = series.sessions.filter(status__in=TO_COME, start__gt=now)
+    to_come = set(rows.values_list("sequence", flat=True))
     problems = planner.check_spacing(phases_of_series(series), in_order(standing_dates(series)))
-    return complete and named and not [each for each in problems if each.sequence > len(rest.before)]
+    return any(each.sequence in to_come for each in problems)

@@ -155,6 +155,14 @@ def test_an_answer_is_judged_as_the_offer_stands_not_as_it_was_read(clinic: Clin
         with pytest.raises(Conflict) as refused:
             again()
         assert refused.value.code == "already_done"
+    other = single(clinic, "08:00", 3)
+    wait(desk, other, 1, 1)
+    tick()
+    (open_offer,) = offers(status="open")
+    waitlist.decline(Offer.objects.get(pk=open_offer.pk), clock.now())
+    with pytest.raises(Conflict) as refused:
+        waitlist.accept(open_offer, user, clock.now())
+    assert (refused.value.code, Session.objects.get(pk=other.pk).start) == ("offer_declined", other.start)
 
 
 def test_an_offer_is_declined_runs_out_and_is_not_made_twice(
