@@ -94,6 +94,9 @@ def desk(page: Page, url: str) -> Iterator[str]:
     yield "move"
     page.get_by_role("button", name="Show other times").click()
     yield "places"
+    page.get_by_label("Day", exact=True).fill(time.strftime("%Y-%m-%d", time.localtime(time.time() + 14 * 86_400)))
+    page.get_by_role("button", name="Look at this day").click()
+    yield "move-along"
     page.get_by_role("link", name="Wait for another time").click()
     yield "wait"
     page.get_by_role("link", name="Keep it as it is").click()

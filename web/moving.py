@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # How far ahead another place is looked for, and how many are shown.
 LOOK_AHEAD = timedelta(days=28)
-SHOWN_AT_MOST = 6
+SHOWN_AT_MOST, ON_A_DAY_AT_MOST = 6, 3
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _along(visit: Session, form: DayForm, user: User, now: datetime) -> list[Alo
     if not form.is_valid():
         return None
     try:
-        plans = along.plans_on(visit, form.cleaned_data["day"], SHOWN_AT_MOST, user, now)
+        plans = along.plans_on(visit, form.cleaned_data["day"], ON_A_DAY_AT_MOST, user, now)
     except RuleBroken as broken:
         form.add_error("day", refusal_words(broken))
         return None

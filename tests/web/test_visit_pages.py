@@ -90,7 +90,7 @@ def test_on_a_day_of_choice_others_move_along_after_that_was_said(
     assert Axe().run(page).response["violations"] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert list(course.sessions.order_by("sequence").values_list("start", flat=True)) == stood, "nothing has changed"
-    page.get_by_role("button", name="Moverlas todas").first.click()
+    page.get_by_role("button", name="Mover todas").first.click()
     page.get_by_text("Cambiada.").wait_for()
     moved = list(course.sessions.order_by("sequence").values_list("start", flat=True))
     assert moved[1].date() == second.start.date() + timedelta(days=3)
