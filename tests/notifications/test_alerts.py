@@ -120,6 +120,7 @@ def test_what_is_acknowledged_is_told_to_nobody_any_more(clinic: Clinic, mail: C
     alerts.acknowledge(Alert.objects.get().id, clinic.users["nurse"])
     assert marking.hand_over(row) is None
     assert (Message.objects.get(alert__isnull=False).reason, mail.mails) == ("acknowledged", [])
+    assert alerts.escalate(clock.now() + 1000 * HOUR) == 0
 
 
 def test_an_alert_is_closed_once_by_a_person_with_what_was_done(clinic: Clinic) -> None:

@@ -65,10 +65,12 @@ def test_the_link_leads_to_the_check_in_page(clinic: Clinic, settings: Settings)
 
 def test_opening_changes_nothing(clinic: Clinic) -> None:
     asked = ask(clinic)
-    before = FollowUp.objects.values().get()
-    opened = open_follow_up(token_of(asked), clock.now())
-    assert (opened, opened.session.site) == (asked, clinic.site)
-    assert FollowUp.objects.values().get() == before
+    token = token_of(asked)
+    before = [list(model.objects.values()) for model in (FollowUp, FollowUpLink, FollowUpDraft)]
+    for _ in range(2):
+        opened = open_follow_up(token, clock.now())
+        assert (opened, opened.session.site) == (asked, clinic.site)
+    assert [list(model.objects.values()) for model in (FollowUp, FollowUpLink, FollowUpDraft)] == before
 
 
 def test_an_answer_is_scored_and_kept(clinic: Clinic) -> None:
