@@ -17,7 +17,7 @@ HEADER: Final = ("start", "end", "chair", "patient", "visit", "nurse", "state", 
 
 @dataclass(frozen=True)
 class Line:
-    """One visit. Given name and initial only: a sheet may lie about."""
+    """One visit; `open` holds names of gates. Given name and initial only: a sheet may lie about."""
 
     start: datetime
     end: datetime
@@ -26,7 +26,7 @@ class Line:
     visit: str
     nurse: str
     state: str
-    open: str
+    open: tuple[str, ...]
 
 
 def lines(board: Board) -> list[Line]:
@@ -41,8 +41,8 @@ def lines(board: Board) -> list[Line]:
             patient=f"{each.session.patient.given_name} {each.session.patient.family_name[:1]}.",
             visit=f"{each.session.sequence}/{each.of}",
             nurse=each.session.nurse.name,
-            state=each.session.get_status_display().lower().replace("_", " "),
-            open=", ".join(gate.replace("_", " ") for gate in each.open_gates),
+            state=each.session.status,
+            open=each.open_gates,
         )
         for each in sorted(rows, key=lambda each: (each.session.start, each.session.pk))
     ]

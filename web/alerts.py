@@ -1,4 +1,4 @@
-"""The clinicians' inbox of red flags: what is open, whose it is, and taking one on."""
+"""The clinicians' inbox of red flags: what is open, whose it is, taking one on, and closing it with what was done."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from accounts import clock
 from accounts.audit import record_reads
 from accounts.refusals import Conflict, NotFound
+from accounts.rights import may
 from notifications import alerts
+from notifications.api.serializers import CloseSerializer
 from notifications.models import Alert, AlertLevel, AlertStatus
 from notifications.queries import visible_alerts
 from web.pages import page, page_for
@@ -30,20 +32,24 @@ DONE_AT_MOST = 20
 
 @page_for("alerts.list")
 def inbox(request: HttpRequest) -> HttpResponse:
-    """Open alerts, the gravest and oldest first, then what was taken on lately."""
+    """Open alerts, the gravest and oldest first; those that somebody has and has not closed; what was closed lately."""
     user = cast("User", request.user)
-    seen = visible_alerts(user).select_related("patient__site", "owner", "session")
+    seen = visible_alerts(user).select_related("patient__site", "owner", "closed_by", "session")
     waiting = list(_gravest_first(seen.filter(status=AlertStatus.OPEN))[:SHOWN_AT_MOST])
-    taken = list(seen.exclude(status=AlertStatus.OPEN).order_by("-acknowledged_at", "-id")[:DONE_AT_MOST])
-    record_reads(user.pk, Alert._meta.db_table, [(each.pk, each.patient_id) for each in (*waiting, *taken)])
+    taken = list(_gravest_first(seen.filter(status=AlertStatus.ACKNOWLEDGED))[:SHOWN_AT_MOST])
+    closed = list(seen.filter(status=AlertStatus.CLOSED).order_by("-closed_at", "-id")[:DONE_AT_MOST])
+    every = (*waiting, *taken, *closed)
+    record_reads(user.pk, Alert._meta.db_table, [(each.pk, each.patient_id) for each in every])
     return page(
         request,
         "alerts",
         site=site_of(user),
         now=clock.now(),
-        patients=[each.patient for each in (*waiting, *taken)],
+        patients=[each.patient for each in every],
         waiting=[(each, alert_words(each.kind)) for each in waiting],
         taken=[(each, alert_words(each.kind)) for each in taken],
+        closed=[(each, alert_words(each.kind)) for each in closed],
+        may_close=may(user, "alerts.close"),
     )
 
 
@@ -72,4 +78,26 @@ def take(request: HttpRequest, alert: str) -> HttpResponse:
         messages.warning(request, _("Somebody else has taken it already."))
     else:
         messages.success(request, _("It is yours now."))
+    return redirect("web:alerts")
+
+
+@page_for("alerts.close", "POST")
+def close(request: HttpRequest, alert: str) -> HttpResponse:
+    """It is done, and what was done is written down; without words nothing is closed."""
+    user = cast("User", request.user)
+    found = visible_alerts(user).filter(pk=alert).first()
+    if found is None:
+        raise NotFound
+    said = CloseSerializer(data={"outcome": request.POST.get("outcome", "").strip()})
+    if not said.is_valid():
+        messages.error(request, _("Not closed: say in a few words what was done."))
+        return redirect("web:alerts")
+    try:
+        alerts.close(found.pk, user, said.validated_data["outcome"])
+    except Conflict as refusal:
+        if refusal.code != "already_done":
+            raise
+        messages.warning(request, _("Somebody else has closed it already."))
+    else:
+        messages.success(request, _("Closed, with what was done."))
     return redirect("web:alerts")

@@ -32,7 +32,7 @@ from web import wording
 from web.pages import page, page_for
 from web.record_forms import faults_in
 from web.visits import visit_seen_by
-from web.words import refusal_words
+from web.words import ACTIONS, GRADES, OUTCOMES, refusal_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -54,28 +54,6 @@ MEASURES: Final = {
 # Units by their signs.
 UNITS: Final = {"per minute": "/min", "degrees Celsius": "°C"}
 SCORES: Final = {"aldrete": gettext_noop("Modified Aldrete"), "padss": gettext_noop("PADSS")}
-GRADES: Final = {
-    1: gettext_noop("1, mild"),
-    2: gettext_noop("2, moderate"),
-    3: gettext_noop("3, severe"),
-    4: gettext_noop("4, life-threatening"),
-    5: gettext_noop("5, death"),
-}
-ACTIONS: Final = {
-    "none": gettext_noop("nothing"),
-    "slowed": gettext_noop("slowed"),
-    "paused": gettext_noop("paused"),
-    "stopped": gettext_noop("stopped"),
-    "treated": gettext_noop("treated"),
-}
-OUTCOMES: Final = {
-    "ongoing": gettext_noop("goes on"),
-    "resolved": gettext_noop("is over"),
-    "resolved_with_sequelae": gettext_noop("is over, with after-effects"),
-    "hospital": gettext_noop("to hospital"),
-    "death": gettext_noop("death"),
-    "unknown": gettext_noop("not known"),
-}
 # What is missing for the way home, beside gates.
 LACKING: Final = {
     "minimum_recovery": gettext_noop("The least recovery has not passed."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
+from django.utils import translation
 
 from accounts import clock
 from accounts.http.sheets import as_csv
@@ -13,6 +14,7 @@ from sessions.day_sheet import HEADER, lines
 from web import wording
 from web.board import asked, seen
 from web.pages import page, page_for
+from web.words import gate_words, state_words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +35,7 @@ def page_of(request: HttpRequest) -> HttpResponse:
         date=day,
         title=wording.long_day(day),
         now=found.now,
-        lines=lines(found),
+        lines=[(line, state_words(line.state), gate_words(line.open)) for line in lines(found)],
     )
 
 
@@ -47,9 +49,12 @@ def table_of(request: HttpRequest) -> HttpResponse:
     def wall(at: datetime) -> str:
         return f"{wording.local(at, site.time_zone):%H:%M}"
 
+    # A spreadsheet's heads and words are those of the API, whoever opens it.
+    with translation.override("en"):
+        said = [(line, state_words(line.state), gate_words(line.open)) for line in lines(found)]
     rows = [
-        (wall(row.start), wall(row.end), row.chair, row.patient, row.visit, row.nurse, row.state, row.open)
-        for row in lines(found)
+        (wall(row.start), wall(row.end), row.chair, row.patient, row.visit, row.nurse, state, waits)
+        for row, state, waits in said
     ]
     response = HttpResponse(as_csv(HEADER, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="day-{day:%Y-%m-%d}.csv"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Count
+from django.utils.translation import gettext
 
 from accounts import clock
 from accounts.audit import record_reads
@@ -13,17 +14,19 @@ from accounts.rights import is_staff, may
 from notifications.instruments import INSTRUMENTS
 from notifications.models import AlertStatus, FollowUp
 from notifications.queries import trend, visible_alerts, visible_follow_ups
-from sessions.models import GONE, TO_COME, Session
+from sessions.models import GONE, TO_COME, AdverseEvent, Session
 from sessions.queries import visible_series, visible_sessions
 from web.charts import Chart, chart
 from web.pages import page, page_for
 from web.people import patient_seen_by
-from web.words import alert_words
+from web.words import ACTIONS, GRADES, OUTCOMES, alert_words
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from accounts.models import Patient, User
+
+SHOWN_AT_MOST = 50
 
 
 @page_for("patients.retrieve")
@@ -43,8 +46,24 @@ def patient(request: HttpRequest, patient: str) -> HttpResponse:
         coming=coming.first(),
         may_book=may(user, "plans.create"),
         for_other=is_staff(user),
+        happened=_happened(user, about),
         **_care(user, about),
     )
+
+
+def _happened(user: User, about: Patient) -> list[dict[str, Any]]:
+    """What went ill in the patient's visits, latest first, for who may see the day; what was corrected is gone."""
+    if not may(user, "sessions.day"):
+        return []
+    rows = AdverseEvent.objects.filter(session__in=visible_sessions(user).filter(patient=about))
+    stand = rows.exclude(pk__in=rows.filter(amends__isnull=False).values("amends"))
+    found = list(stand.select_related("session", "reported_by").order_by("-onset", "-id")[:SHOWN_AT_MOST])
+    record_reads(user.pk, AdverseEvent._meta.db_table, [(each.pk, about.pk) for each in found])
+    words = ((each, GRADES[each.grade], ACTIONS[each.action], OUTCOMES[each.outcome]) for each in found)
+    return [
+        {"event": each, "grade": gettext(grade), "action": gettext(action), "outcome": gettext(outcome)}
+        for each, grade, action, outcome in words
+    ]
 
 
 def _care(user: User, about: Patient) -> dict[str, Any]:

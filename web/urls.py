@@ -87,6 +87,7 @@ urlpatterns = [
     path("patients/<record_id:patient>/messages/", reaching.of_patient, name="messages"),
     path("alerts/", alerts.inbox, name="alerts"),
     path("alerts/<record_id:alert>/take/", alerts.take, name="take-alert"),
+    path("alerts/<record_id:alert>/close/", alerts.close, name="close-alert"),
     path("disruptions/", disruptions.overview, name="disruptions"),
     path("disruptions/<record_id:disruption>/", disruptions.disruption, name="disruption"),
     path("disruptions/<record_id:disruption>/apply/", disruptions.apply, name="apply-disruption"),

@@ -55,6 +55,60 @@ STATES: Final = {
     "cancelled": _("cancelled"),
     "no_show": _("did not come"),
 }
+# What went ill: how grave (CTCAE), what was done with the infusion, how it is.
+GRADES: Final = {
+    1: _("1, mild"),
+    2: _("2, moderate"),
+    3: _("3, severe"),
+    4: _("4, life-threatening"),
+    5: _("5, death"),
+}
+ACTIONS: Final = {
+    "none": _("nothing"),
+    "slowed": _("slowed"),
+    "paused": _("paused"),
+    "stopped": _("stopped"),
+    "treated": _("treated"),
+}
+OUTCOMES: Final = {
+    "ongoing": _("goes on"),
+    "resolved": _("is over"),
+    "resolved_with_sequelae": _("is over, with after-effects"),
+    "hospital": _("to hospital"),
+    "death": _("death"),
+    "unknown": _("not known"),
+}
+# What has to be true before a start or the way home, short; the whole sentence stands at the chair.
+GATES: Final = {
+    "consent": _("consent"),
+    "order": _("order"),
+    "rems": _("safety programme"),
+    "weight": _("weight (kg)"),
+    "fasting": _("fasting"),
+    "escort": _("escort"),
+    "escort_name": _("name of the escort"),
+    "pregnancy_test": _("pregnancy test"),
+    "blood_pressure": _("blood pressure (mmHg)"),
+    "spo2_heart_rate": _("oxygen (%) and pulse (per minute)"),
+    "contraindication": _("contraindications"),
+    "suicide_screen": _("safety questions"),
+    "infection": _("infection or fever"),
+    "hbv": _("hepatitis B"),
+    "tb": _("tuberculosis"),
+    "creatinine_calcium": _("creatinine and calcium"),
+    "cbc": _("blood count"),
+    "history": _("history and examination"),
+    "weight_change": _("change of weight"),
+    "no_driving": _("no driving"),
+    "medication_holds": _("medicines looked through"),
+    "immunoglobulins": _("immunoglobulins"),
+    "vaccines": _("vaccines"),
+    "jc_virus": _("JC virus antibody"),
+    "iga_renal": _("IgA and kidneys"),
+    "minimum_recovery": _("least recovery"),
+    "score": _("recovery score"),
+    "vitals": _("vital signs"),
+}
 PLACES: Final = {"recliner": _("Recliner"), "bed": _("Bed"), "private_room": _("Private room")}
 
 # Refusals that are met on pages, in the reader's language; the others speak the API's English.
@@ -114,8 +168,13 @@ def board_words(alert: Alert) -> str:
 
 
 def gate_words(gates: tuple[str, ...]) -> str:
-    """Gates as words; one without words of its own says its name."""
-    return ", ".join(gettext(gate.replace("_", " ")) for gate in gates)
+    """Gates as words; one of the clinic's own says its name."""
+    return ", ".join(gettext(GATES[gate]) if gate in GATES else gate.replace("_", " ") for gate in gates)
+
+
+def state_words(status: str) -> str:
+    """The state of a visit."""
+    return gettext(STATES[status])
 
 
 def alert_words(kind: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -130,6 +131,25 @@ def test_the_day_sheet_is_a_page_and_a_table(clinic: Clinic, client: Client) -> 
     assert "attachment" in table["Content-Disposition"]
     if client.get(f"/day-sheet.csv{here}").content == table.content:
         assert any(",'=HYPERLINK(1) E.," in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("language", "open_"), [("en", "oxygen (%) and pulse (per minute)"), ("es", "oxígeno (%) y pulso (por minuto)")]
+)
+def test_the_day_sheet_says_what_is_open_in_plain_words(
+    clinic: Clinic, client: Client, language: str, open_: str
+) -> None:
+    gates = ["spo2_heart_rate", "our_own_form"]
+    asking = make_protocol(clinic.organization, clinic.users["prescriber"], gates=gates)
+    clinic.session(clock.now() + timedelta(minutes=5), series=clinic.series(protocol=asking))
+    client.force_login(clinic.users["nurse"])
+    day = clock.now() + timedelta(minutes=5)
+    here = f"?date={day.astimezone(ZoneInfo(clinic.site.time_zone)).date()}"
+    sheet = text(client.get(f"/day-sheet/{here}", HTTP_ACCEPT_LANGUAGE=language).content.decode())
+    assert f"{open_}, our own form" in sheet
+    assert ("reservada" if language == "es" else "booked") in sheet
+    table = client.get(f"/day-sheet.csv{here}", HTTP_ACCEPT_LANGUAGE=language).content.decode("utf-8-sig")
+    assert 'booked,"oxygen (%) and pulse (per minute), our own form"' in table
 
 
 def test_a_change_in_one_browser_appears_in_the_other(

@@ -98,6 +98,7 @@ def test_from_arrival_to_the_way_home(
 ) -> None:
     session = visit(clinic)
     page = visitor.as_user(clinic.users["nurse"], DESK)
+    clicks = visitor.count_clicks(page)
     page.goto(f"{live_server.url}/board/")
     page.locator(f"#v-{session.pk}").click()
     page.get_by_role("button", name="The patient is here").click()
@@ -108,11 +109,13 @@ def test_from_arrival_to_the_way_home(
     page.get_by_label("Lower pressure").fill("95")
     page.get_by_role("button", name="Write them down").click()
     page.get_by_text("stop, and call the prescriber").wait_for()
+    assert len(clicks()) == 6, "to the chair, arrival, each gate, the start, vital signs: as docs/pages.md counts"
     page.screenshot(path=str(tmp_path / "infusing.png"), full_page=True)
     assert serious(page) == []
     page.get_by_role("button", name="It is complete").click()
     page.get_by_label("Who takes them home").fill("Ana")
     page.get_by_role("button", name="Goes home").click()
+    assert len(clicks()) == 8, "the end and the way home: one each"
     page.get_by_text("The recovery score is missing").wait_for()
     assert page.get_by_label("Who takes them home").input_value() == "Ana"
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from accounts import clock
 from accounts.models import AuditEntry, Role
 from notifications.models import Alert, FollowUp
+from sessions.models import AdverseEvent, Series
 from tests.factories import Clinic, make_patient
 from tests.web.conftest import DESK, PHONE, Visitor
 from web.charts import chart
@@ -71,6 +73,99 @@ def test_the_desk_sees_who_comes_and_whom_to_call(clinic: Clinic, client: Client
     late.refresh_from_db()
     assert late.status == "arrived"
     assert AuditEntry.objects.filter(action="read", patient_id=late.patient_id, actor=clinic.users["front_desk"].pk)
+
+
+def test_the_desk_goes_through_its_day_in_spanish(clinic: Clinic, visitor: Visitor, noon: datetime) -> None:
+    """Who has come and who was called; then a patient found by birth date is booked."""
+    visit(clinic, noon + timedelta(minutes=5), "Hoy")
+    unsure = visit(clinic, noon + timedelta(hours=24), "Manana", chair=clinic.recliners[1], nurse=clinic.nurses[1])
+    make_patient(clinic.site, given_name="Rosa", family_name="Nacida", birth_date=date(1961, 7, 4))
+    page = visitor.as_user(clinic.users["front_desk"], DESK, locale="es-US")
+    page.goto(visitor.url + "/desk/")
+    page.get_by_role("button", name=re.compile("Ha llegado.*Ada Hoy")).click()
+    page.get_by_text("Ada Hoy ha llegado.").wait_for()
+    page.get_by_role("button", name=re.compile("Vendrá.*Ada Manana")).click()
+    page.get_by_text("Todos los que vienen mañana lo han dicho.").wait_for()
+    page.get_by_role("link", name="Buscar un paciente").click()
+    page.get_by_label("Nombre o fecha de nacimiento").fill("7/4/1961")
+    page.get_by_role("button", name="Buscar").click()
+    page.get_by_role("link", name="Nacida, Rosa").click()
+    page.get_by_role("link", name="Reservar visitas").click()
+    page.get_by_role("button", name="Buscar planes").click()
+    page.get_by_role("button", name="Guardar este plan").first.click()
+    page.get_by_role("button", name="Reservar estas 6 visitas").click()
+    page.get_by_text("Reservado.").wait_for()
+    assert Series.objects.filter(patient__family_name="Nacida").count() == 1
+    unsure.refresh_from_db()
+    assert unsure.status == "confirmed"
+    assert visitor.complaints == []
+    page.close()
+
+
+def test_an_alert_is_closed_with_what_was_done(clinic: Clinic, visitor: Visitor) -> None:
+    session = visit(clinic, clock.now() - timedelta(days=2), "Grave")
+    found = alert(clinic, session)
+    event = {"grade": 3, "term": "Chest tightness", "onset": session.start, "action": "stopped", "outcome": "resolved"}
+    AdverseEvent.objects.create(session=session, patient=session.patient, reported_by=clinic.users["nurse"], **event)
+    page = visitor.as_user(clinic.users["prescriber"], PHONE)
+    page.goto(visitor.url + "/alerts/")
+    page.get_by_role("button", name="I’ll take it").click()
+    page.get_by_text("It is yours now.").wait_for()
+    page.get_by_text("It is done…").click()
+    page.get_by_label("What was done").fill("Called at 18:10; safe.")
+    assert Axe().run(page).response["violations"] == []
+    page.get_by_role("button", name="Close it").click()
+    page.get_by_text("Closed, with what was done.").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("region", name="Closed lately").get_by_role("link", name="Ada Grave").click()
+    page.get_by_role("region", name="What went ill").get_by_text("Chest tightness · grade 3, severe").wait_for()
+    assert Axe().run(page).response["violations"] == []
+    page.close()
+    found.refresh_from_db()
+    assert (found.status, found.outcome) == ("closed", "Called at 18:10; safe.")
+    assert found.closed_by == clinic.users["prescriber"]
+
+
+def test_nothing_is_closed_without_words_twice_or_by_others(clinic: Clinic, client: Client) -> None:
+    assert clinic.other
+    found = alert(clinic, visit(clinic, clock.now() - timedelta(days=2), "Grave"))
+    address = f"/alerts/{found.pk}/close/"
+    for who, status in (
+        (clinic.users["front_desk"], 403),
+        (clinic.users["patient"], 403),
+        (clinic.other.users["admin"], 404),
+    ):
+        client.force_login(who)
+        assert client.post(address, {"outcome": "x"}).status_code == status
+    client.force_login(clinic.users["nurse"])
+    for said in ("", "   ", "a\x07b", "x" * 1001):
+        client.post(address, {"outcome": said})
+        assert Alert.objects.get(pk=found.pk).status == "open", said
+    client.post(address, {"outcome": "Spoken to."})
+    client.post(address, {"outcome": "Something else."})
+    assert "Somebody else has closed it already." in client.get("/alerts/").content.decode()
+    assert Alert.objects.get(pk=found.pk).outcome == "Spoken to."
+
+
+@pytest.mark.parametrize(("who", "sees"), [("nurse", True), ("auditor", True), ("front_desk", False)])
+def test_what_went_ill_is_for_those_who_may_see_the_day(clinic: Clinic, client: Client, who: str, sees: bool) -> None:
+    session = visit(clinic, clock.now() - timedelta(days=2), "Ill")
+    of_it = {
+        "session": session,
+        "patient": session.patient,
+        "reported_by": clinic.users["nurse"],
+        "onset": session.start,
+    }
+    values = of_it | {"action": "none", "outcome": "ongoing"}
+    first = AdverseEvent.objects.create(grade=1, term="Rash", **values)
+    AdverseEvent.objects.create(grade=2, term="Hives", amends=first, **values)
+    client.force_login(clinic.users[who])
+    page = client.get(f"/patients/{session.patient_id}/").content.decode()
+    assert ("Hives" in page, "Rash" in page) == (sees, False), "what was corrected is gone"
+    read = AuditEntry.objects.filter(
+        action="read", record_type=AdverseEvent._meta.db_table, patient_id=session.patient_id
+    )
+    assert read.exists() == sees
 
 
 def test_a_nurse_sees_numbers_masked(clinic: Clinic, client: Client, noon: datetime) -> None:

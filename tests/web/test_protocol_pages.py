@@ -33,10 +33,8 @@ def draft(clinic: Clinic) -> Protocol:
 def test_a_prescriber_sees_what_changed_and_approves_it(clinic: Clinic, visitor: Visitor, draft: Protocol) -> None:
     page = visitor.as_user(clinic.users["prescriber"], PHONE)
     page.goto(visitor.url + "/clinic/")
-    assert Axe().run(page).response["violations"] == []
     page.get_by_role("link", name="Protocols").click()
     page.get_by_text("One draft waits for an approval.").wait_for()
-    assert Axe().run(page).response["violations"] == []
     page.get_by_role("link", name=draft.name).click()
     page.get_by_role("link", name="Compare with version 1").click()
     table = page.get_by_role("table", name="What changed")

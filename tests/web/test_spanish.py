@@ -30,7 +30,7 @@ CALL = re.compile(
 )
 NAMES = {"_", "gettext", "gettext_noop", "gettext_lazy"}
 # Words that are the same in both languages.
-ALIKE = {"Español", "English", "No", "PADSS"}
+ALIKE = {"Español", "English", "No", "PADSS", "hepatitis B", "tuberculosis"}
 
 
 def in_templates() -> Iterator[str]:

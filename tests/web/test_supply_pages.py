@@ -30,7 +30,6 @@ def test_a_manager_adds_a_chair_and_changes_the_hours(clinic: Clinic, visitor: V
     page.goto(visitor.url + "/clinic/")
     page.get_by_role("link", name="Chairs, people, hours").click()
     page.get_by_text("Repair").wait_for()
-    assert Axe().run(page).response["violations"] == []
     page.get_by_role("link", name="Add a chair").click()
     assert Axe().run(page).response["violations"] == []
     page.get_by_label("Name").fill(clinic.bed.name)
@@ -66,7 +65,6 @@ def test_a_manager_adds_a_site_and_its_first_chair(clinic: Clinic, visitor: Visi
     page = visitor.as_user(clinic.users["manager"], PHONE)
     page.goto(visitor.url + "/clinic/supply/")
     page.get_by_role("link", name="Add a clinic").click()
-    assert Axe().run(page).response["violations"] == []
     page.get_by_label("Name").fill(clinic.site.name)
     page.get_by_label("Its clock").select_option(label="Denver")
     page.get_by_label("Phone").fill("+1 303 555 0142")
