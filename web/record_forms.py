@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from web.fault_words import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -91,7 +93,7 @@ class RecordForm(forms.Form):
         place = self.place_of(path)
         while place and place not in self.fields:
             place = place.rpartition(".")[0]
-        self.add_error(place or None, detail)
+        self.add_error(place or None, plain(detail))
 
 
 def faults_in(errors: Any, path: str = "") -> Iterator[tuple[str, str]]:

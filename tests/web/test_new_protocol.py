@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.http import QueryDict
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler import catalogue
 from scheduler.api.serializers import ProtocolSerializer
 from scheduler.models import Protocol
+from scheduler.treatment import TreatmentError, parse_phases
 from tests.factories import make_protocol, phase
 from tests.web.conftest import DESK, PHONE, Visitor
+from web.fault_words import plain
 from web.phase_fields import ANCHORS, MOST_PHASES
 from web.protocol_form import ProtocolForm, with_phase, without_phase
 
@@ -53,7 +58,7 @@ def test_a_prescriber_writes_a_course_of_two_phases(clinic: Clinic, visitor: Vis
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.get_by_label("Short code").press("Enter")
     page.get_by_text("Please look at it once more").wait_for()
-    assert page.get_by_role("region", name="Phase 2").get_by_text("this field is required").count() == 6
+    assert page.get_by_role("region", name="Phase 2").get_by_text("This is needed.").count() == 6
     page.get_by_role("region", name="Phase 2").get_by_role("button", name="Remove this phase").click()
     page.get_by_role("region", name="Phase 2").wait_for(state="detached")
     for path, value in FIRST.items():
@@ -80,7 +85,7 @@ def test_a_course_begins_as_a_copy_in_spanish(clinic: Clinic, visitor: Visitor) 
     page.get_by_label("Nombre", exact=True).fill("Otro")
     page.get_by_label("Código corto").fill(like.code)
     page.get_by_role("button", name="Guardar el borrador").click()
-    page.locator(".field.wrong").wait_for()
+    page.get_by_text("Ya hay un protocolo con este código").wait_for()
     assert Axe().run(page).response["violations"] == []
     page.get_by_label("Código corto").fill("NEW")
     page.get_by_label("Minutos como mínimo antes de ir a casa").fill("45")
@@ -116,6 +121,31 @@ def test_a_bad_value_is_marked_at_its_field(clinic: Clinic, client: Client) -> N
         if field is not None:
             assert next(iter(answer.context["form"].errors)) == field, said
             assert not Protocol.objects.filter(code=f"MG-{number}").exists()
+
+
+def test_every_fault_of_a_phase_is_told_in_plain_words() -> None:
+    """In both languages, none in the API's own words; numbers stay."""
+    spacing = {"anchor": "previous", "min_days": 9, "target_days": 3, "max_days": 5}
+    bad: tuple[list[dict[str, Any]], ...] = (
+        [], [phase(sessions=None), phase()], [phase(sessions=0)], [phase(sessions=999)], [phase(name=" ")],
+        [phase(spacing=spacing)], [phase(spacing=spacing | {"min_days": 2, "target_days": 9})],
+        [phase(hands_on_minutes=95)], [phase(spacing=None)], [phase(spacing={"anchor": "previous"})],
+        [phase(minutes={"prepare": 7, "infuse": 60, "recover": 1440, "turnover": "x"})],
+        [phase(spacing={"anchor": "series_start", "target_days": [1, 1]})],
+        [phase(spacing={"anchor": "cycle_start", "cycle_days": 5, "target_days": [1, 7]})],
+        [phase(), phase(spacing={"anchor": "series_start", "target_days": [0]})],
+        [phase(minutes={"prepare": 700, "infuse": 700, "recover": 700, "turnover": 0})],
+        [phase(spacing={"anchor": "previous", "min_days": 5, "target_days": 5, "max_days": 5, "max_span_days": 1})],
+    )  # fmt: skip
+    for phases in bad:
+        with pytest.raises(TreatmentError) as refused:
+            parse_phases(phases)
+        for problem in refused.value.problems:
+            with override("en"):
+                english = plain(problem.detail)
+            with override("es"):
+                assert plain(problem.detail) not in (english, problem.detail), problem
+            assert set(re.findall(r"\d+", english)) <= set(re.findall(r"\d+", problem.detail)) | {"0", "1", "100"}
 
 
 def test_who_writes_one_and_what_is_not_there(clinic: Clinic, client: Client) -> None:

@@ -139,7 +139,7 @@ def test_a_change_that_strands_a_visit_is_refused(clinic: Clinic, client: Client
     chair = clinic.recliners[0]
     refused = client.post(f"/clinic/chairs/{chair.pk}/", {"name": chair.name, "kind": chair.kind})
     assert refused.status_code == 400
-    assert "1 booked sessions would be left without what they need" in refused.content.decode()
+    assert "Booked visits would be left without what they need: 1." in refused.content.decode()
     hours = {"name": clinic.site.name, "crisis_line": "988", "emergency_number": "911"}
     refused = client.post(f"/clinic/sites/{clinic.site.pk}/", hours)
     assert refused.status_code == 400
