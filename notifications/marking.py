@@ -37,7 +37,7 @@ class Claimed:
     not_after: datetime
     urgent: bool = False
 
-    def named(self, **more: str | int) -> dict[str, str | int]:
+    def named(self, **more: str | int | None) -> dict[str, str | int | None]:
         """This attempt as a statement is given it in a list, with what more there is to say."""
         return {"id": str(self.id), "attempt": self.attempt, **more}
 
@@ -55,7 +55,8 @@ def mark_all(rows: Sequence[Claimed], keyed: bool, batch: telling.Batch) -> dict
     wanted = []
     for row in found:
         seen = batch.tellings[row.id].seen
-        session, version = str(seen["session"]), seen["version"]
+        # An offer speaks of no visit that stands: it is left to `hand_over`, as whatever does not join is.
+        session, version = seen["session"] and str(seen["session"]), seen["version"]
         wanted.append(row.named(session_id=session, version=version, patient_version=seen["patient_version"]))
     values = {"rows": json.dumps(wanted), "lease": settings.LEASE_SECONDS, "keyed": keyed}
     return {key: said[key] for (key,) in prepared.all_rows(sql.MARK_WINDOW, values)}

@@ -80,6 +80,17 @@ def test_an_offer_is_told_once_and_says_how_to_take_it(clinic: Clinic, mail: Cat
     assert rows() == [("offer", "email", "sent", "")]
 
 
+def test_offers_are_told_beside_whatever_else_is_due(clinic: Clinic, mail: Catcher) -> None:
+    """They are marked as handed over one by one, since they speak of no visit that stands: nothing waits for that."""
+    for _ in range(2):
+        offered(clinic)
+    offers.reconcile(clock.now())
+    while delivery.send_batch():
+        pass
+    assert rows() == [("offer", "email", "sent", "")] * 2
+    assert len(mail.mails) == 2
+
+
 def test_a_whole_series_is_offered_alike(clinic: Clinic, mail: Catcher) -> None:
     now = clock.now()
     patient = make_patient(clinic.site)
