@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -10,12 +10,11 @@ import pytest
 
 from accounts import clock
 from sessions.models import Session
-from tests.factories import make_patient
+from tests.factories import make_patient, make_protocol, phase
 from tests.sessions.test_plan_and_book import book, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from rest_framework.test import APIClient
 
@@ -132,3 +131,19 @@ def test_a_begun_session_stays(desk: APIClient, clinic: Clinic, sessions: list[S
     desk.post(f"/api/v1/sessions/{sessions[0].pk}/arrive/")
     answer = move(desk, sessions[0], clock.now() + timedelta(days=1))
     assert (answer.status_code, answer.json()["code"]) == (409, "not_allowed")
+
+
+def test_the_smallest_change_of_the_rest_moves_nobody_who_can_stay(desk: APIClient, clinic: Clinic) -> None:
+    """Monday, Thursday, Monday, two to five days apart: the last on Wednesday needs the second on Friday, at eight."""
+    protocol = make_protocol(clinic.organization, clinic.users["prescriber"], phase(sessions=3))
+    today = clock.now().astimezone(CHICAGO).date()
+    begin = datetime.combine(today + timedelta(days=14 - today.weekday()), time(10), CHICAGO)
+    series = clinic.series(protocol=protocol)
+    visits = [clinic.session(begin + timedelta(days=days), series=series) for days in (0, 3, 7)]
+    wanted = begin + timedelta(days=9)
+    answer = move(desk, visits[2], wanted)
+    assert (answer.status_code, answer.json()["code"]) == (422, "gap_too_long")
+    starts = [datetime.fromisoformat(row["start"]) for row in answer.json()["plans"][0]["sessions"]]
+    assert starts == [begin, begin + timedelta(days=4, hours=-2), wanted], (
+        "Friday at eight is nearest to Thursday at ten"
+    )
