@@ -1,6 +1,6 @@
 """Passkeys: added, named, used and removed. Kept is the public key alone, which opens nothing.
 
-A passkey proves by itself what a password and a code prove together (`accounts/webauthn.py`, ADR 30): who signs in with
+A passkey proves by itself what a password and a code prove together (`accounts/webauthn.py`, ADR 29): who signs in with
 one is in by both factors. A challenge is good once, for five minutes, for the session that asked for it.
 """
 
