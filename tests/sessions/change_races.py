@@ -149,6 +149,25 @@ def apply_against_booking(clinic: Clinic, one: APIClient, two: APIClient, number
     return answers
 
 
+def apply_against_absence(clinic: Clinic, one: APIClient, two: APIClient, number: int) -> list[Any]:
+    """Nobody goes to who is called away at that moment, without standing in the draft of it."""
+    single(clinic, "08:00", number)
+    span = {"start": at(clinic, "07:00", number).isoformat(), "end": at(clinic, "19:00", number).isoformat()}
+    body = {"kind": "provider_absence", "provider": str(clinic.nurses[0].pk), "reason": "ill"}
+    draft = one.post(f"{BASE}/disruptions/", {**body, **span}, format="json").json()
+    away = next(nurse for nurse in clinic.nurses if str(nurse.pk) == draft["items"][0]["to"]["nurse"])
+    off = {"provider": str(away.pk), "reason": "ill", **span}
+    answers = together([post(one, f"disruptions/{draft['id']}/apply"), post(two, "time-off", off)])
+    assert answers[0].status_code in (200, 409), answers[0].content
+    assert answers[1].status_code == 201, answers[1].content
+    there = {"start__gte": at(clinic, "07:00", number), "start__lt": at(clinic, "19:00", number)}
+    left = set(Session.objects.filter(nurse=away, status__in=TO_COME, **there).values_list("pk", flat=True))
+    if left:
+        said = two.get(f"{BASE}/disruptions/{answers[1].json()['disruption']}/").json()
+        assert {str(each) for each in left} <= {item["session"] for item in said["items"]}
+    return answers
+
+
 def two_acceptances(clinic: Clinic, one: APIClient, two: APIClient, number: int) -> list[Any]:
     """Of one place offered to two people: one has it, the other's offer is gone."""
     rivals = [single(clinic, "08:00", number + 1), single(clinic, "15:00", number + 1, chair=clinic.recliners[1])]
@@ -198,6 +217,7 @@ RACES = (
     booking_against_absence,
     cancel_against_arrive,
     apply_against_booking,
+    apply_against_absence,
     two_acceptances,
     one_key_twice,
 )

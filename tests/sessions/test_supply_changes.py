@@ -212,6 +212,38 @@ def waits_for_a_lock() -> bool:
     return found
 
 
+def meets_a_lock(job: Callable[[], None]) -> threading.Thread:
+    """The job in a thread, once it waits for a lock or has ended."""
+    thread = threading.Thread(target=job)
+    thread.start()
+    while thread.is_alive() and not waits_for_a_lock():
+        thread.join(0.01)
+    return thread
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_draft_waits_for_a_booking_on_another_of_its_days(clinic: Clinic, api: Api) -> None:
+    """The draft knows nothing of that day, and so does not lock it: the site's row is what they meet at."""
+    client = api(clinic.users[Role.MANAGER])
+    session, series = clinic.session(at("10:00")), clinic.series()
+    end = at("17:00") + timedelta(days=1)
+    absence = {"kind": "provider_absence", "provider": str(session.nurse_id), "start": iso("09:00"), "end": end}
+    draft = client.post("/api/v1/disruptions/", absence, format="json").json()
+    answers: list[Any] = []
+
+    def apply() -> None:
+        answers.append(client.post(f"/api/v1/disruptions/{draft['id']}/apply/", {}, format="json"))
+        connections.close_all()
+
+    with transaction.atomic():
+        lock_for_booking(series.patient_id, clinic.site.pk, [monday() + timedelta(days=1)])
+        booked = clinic.session(at("10:00") + timedelta(days=1), series=series, nurse=session.nurse)
+        applying = meets_a_lock(apply)
+        assert answers == []
+    applying.join(30)
+    assert (answers[0].status_code, answers[0].json()["changed"]) == (409, [str(booked.pk)])
+
+
 @pytest.mark.usefixtures("committed")
 def test_a_closure_waits_for_a_booking_that_is_being_made(clinic: Clinic, api: Api) -> None:
     client = api(clinic.users[Role.MANAGER])
@@ -226,10 +258,7 @@ def test_a_closure_waits_for_a_booking_that_is_being_made(clinic: Clinic, api: A
     with transaction.atomic():
         lock_for_booking(series.patient_id, clinic.site.pk, [monday()])
         session = clinic.session(at("10:00"), series=series)
-        closing = threading.Thread(target=close)
-        closing.start()
-        while closing.is_alive() and not waits_for_a_lock():
-            closing.join(0.01)
+        closing = meets_a_lock(close)
         assert answers == []
     closing.join(30)
     draft = client.get(f"/api/v1/disruptions/{answers[0].json()['disruption']}/").json()
