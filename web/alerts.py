@@ -66,28 +66,19 @@ def _gravest_first(found: QuerySet[Alert]) -> QuerySet[Alert]:
 @page_for("alerts.acknowledge", "POST")
 def take(request: HttpRequest, alert: str) -> HttpResponse:
     """ "I'll take it." Where somebody was first, the page says so and the owner stays."""
-    user = cast("User", request.user)
-    found = visible_alerts(user).filter(pk=alert).first()
-    if found is None:
-        raise NotFound
+    user, found = _found(request, alert)
     try:
         alerts.acknowledge(found.pk, user)
     except Conflict as refusal:
-        if refusal.code != "already_done":
-            raise
-        messages.warning(request, _("Somebody else has taken it already."))
-    else:
-        messages.success(request, _("It is yours now."))
+        return _too_late(request, refusal, _("Somebody else has taken it already."))
+    messages.success(request, _("It is yours now."))
     return redirect("web:alerts")
 
 
 @page_for("alerts.close", "POST")
 def close(request: HttpRequest, alert: str) -> HttpResponse:
     """It is done, and what was done is written down; without words nothing is closed."""
-    user = cast("User", request.user)
-    found = visible_alerts(user).filter(pk=alert).first()
-    if found is None:
-        raise NotFound
+    user, found = _found(request, alert)
     said = CloseSerializer(data={"outcome": request.POST.get("outcome", "").strip()})
     if not said.is_valid():
         messages.error(request, _("Not closed: say in a few words what was done."))
@@ -95,9 +86,23 @@ def close(request: HttpRequest, alert: str) -> HttpResponse:
     try:
         alerts.close(found.pk, user, said.validated_data["outcome"])
     except Conflict as refusal:
-        if refusal.code != "already_done":
-            raise
-        messages.warning(request, _("Somebody else has closed it already."))
-    else:
-        messages.success(request, _("Closed, with what was done."))
+        return _too_late(request, refusal, _("Somebody else has closed it already."))
+    messages.success(request, _("Closed, with what was done."))
+    return redirect("web:alerts")
+
+
+def _found(request: HttpRequest, alert: str) -> tuple[User, Alert]:
+    """The reader, and the alert among those they see."""
+    user = cast("User", request.user)
+    found = visible_alerts(user).filter(pk=alert).first()
+    if found is None:
+        raise NotFound
+    return user, found
+
+
+def _too_late(request: HttpRequest, refusal: Conflict, words: str) -> HttpResponse:
+    """Back to the inbox, where somebody was first; any other refusal goes on."""
+    if refusal.code != "already_done":
+        raise refusal
+    messages.warning(request, words)
     return redirect("web:alerts")

@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from web.protocol_words import CHAIRS
-from web.record_forms import Lines, Numbers, at, drop_at, put_at
+from web.record_forms import Lines, Numbers, at, drop_at, place_number, put_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,11 +96,10 @@ def shapes_said(said: Mapping[str, Any], phases: list[Any]) -> list[Shape]:
     """The phases that a sent form tells of, in order, told by `phases.0.anchor` and `phases.0.was`."""
     own, found = shapes_of(phases), list[Shape]()
     while len(found) <= MOST_PHASES and (anchor := said.get(f"phases.{len(found)}.anchor")) in ANCHORS:
-        was = said.get(f"phases.{len(found)}.was", "")
-        known = was.isascii() and was.isdigit() and len(was) < 4 and int(was) < len(own)
+        was = place_number(said.get(f"phases.{len(found)}.was", ""))
         # What a phase was, and does not stand on the form, goes along only as long as it is spaced alike.
-        number = int(was) if known and own[int(was)].anchor == anchor else None
-        found.append(Shape(anchor, number))
+        alike = was is not None and was < len(own) and own[was].anchor == anchor
+        found.append(Shape(anchor, was if alike else None))
     return found
 
 

@@ -18,7 +18,7 @@ from web import phase_fields
 from web.phase_fields import ANCHORS, MOST_PHASES, Shape
 from web.protocol_rows import CHECK_INS, LIMITS, LISTS, REMINDERS, SCORES, VITALS, Rows
 from web.protocol_words import spoken
-from web.record_forms import Lines, Numbers, RecordForm, at, put_at
+from web.record_forms import Lines, Numbers, RecordForm, at, place_number, put_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -237,8 +237,6 @@ def without_phase(typed: QueryDict, number: int) -> QueryDict:
 
 def _place(name: str) -> int:
     """The number of the phase that a field stands in; -1 where in none."""
-    start, _dot, rest = name.partition(".")
-    number, dot, _path = rest.partition(".")
-    return (
-        int(number) if start == "phases" and dot and number.isascii() and number.isdigit() and len(number) < 4 else -1
-    )
+    start, number, path = (*name.split(".", 2), "", "")[:3]
+    place = place_number(number) if start == "phases" and path else None
+    return -1 if place is None else place

@@ -13,7 +13,7 @@ from scheduler.gates import ACTIONS, measures
 from scheduler.protocols import INSTRUMENT_CODES
 from web import protocol_words
 from web.protocol_words import CHANNELS, spoken
-from web.record_forms import Numbers, at
+from web.record_forms import Numbers, at, place_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,27 +63,26 @@ class Rows:
 
     def count(self, content: Any, said: Any) -> int:
         """How many rows the form has: those there are, or were sent, and one more."""
-        sent = [name.removeprefix(f"{self.name}.").partition(".")[0] for name in said or () if self.has(name)]
-        there = max([len(at(content, self.name) or ()), *(int(number) for number in sent)])
-        return min(there + 1, MOST_ROWS)
+        sent = [cell[0] for name in said or () if (cell := self.cell(name))]
+        return min(max([len(at(content, self.name) or ()), *sent]) + 1, MOST_ROWS)
 
     def shown(self, value: Any) -> Any:
         """A value as the form shows it: what a check-in counts from, where nothing is said, is the visit's end."""
         return "" if self.name == "follow_ups" and value == "discharge" else value
 
-    def has(self, field: str) -> bool:
-        """Whether a field of this name stands in a row of this list."""
-        number, _dot, column = field.removeprefix(f"{self.name}.").partition(".")
-        numbered = number.isascii() and number.isdigit() and len(number) < 4
-        return field.startswith(f"{self.name}.") and numbered and column in self.columns
+    def cell(self, field: str) -> tuple[int, str] | None:
+        """The row and the column of this list that a field of this name stands in; None where in none."""
+        start, dot, rest = field.partition(f"{self.name}.")
+        number, _dot, column = rest.partition(".")
+        row = place_number(number)
+        return (row, column) if dot and not start and row is not None and column in self.columns else None
 
     def filled(self, said: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
         """The rows that say something, by their number on the form; an empty row falls away."""
         found: dict[int, dict[str, Any]] = {}
         for field, value in said.items():
-            if self.has(field) and value not in (None, "", []):
-                number, _dot, column = field.removeprefix(f"{self.name}.").partition(".")
-                found.setdefault(int(number), {})[column] = value
+            if value not in (None, "", []) and (cell := self.cell(field)):
+                found.setdefault(cell[0], {})[cell[1]] = value
         return dict(sorted(found.items()))
 
 

@@ -22,6 +22,7 @@ from web import protocol_words
 from web.pages import page, page_for
 from web.phase_fields import ANCHORS
 from web.protocol_form import NOTHING, NewProtocolForm, ProtocolForm, content_of, with_phase, without_phase
+from web.record_forms import place_number
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -153,9 +154,9 @@ def _form(request: HttpRequest, form: type[ProtocolForm], content: dict[str, Any
         return form(content, user)
     if "add" in request.POST:
         return form(content, user, typed=with_phase(request.POST, request.POST.get("spaced", "")))
-    number = request.POST.get("remove", "")
-    if number.isascii() and number.isdigit() and len(number) < 4:
-        return form(content, user, typed=without_phase(request.POST, int(number)))
+    number = place_number(request.POST.get("remove", ""))
+    if number is not None:
+        return form(content, user, typed=without_phase(request.POST, number))
     return form(content, user, request.POST)
 
 

@@ -109,6 +109,11 @@ def faults_in(errors: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(errors)
 
 
+def place_number(text: str) -> int | None:
+    """The number of a phase or a row, as a form tells it; None for what is none of at most three digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else None
+
+
 def at(values: Any, path: str) -> Any:
     """What stands at the path in nested dicts and lists; None where nothing does."""
     for part in path.split("."):

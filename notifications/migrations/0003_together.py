@@ -10,7 +10,12 @@ TOGETHER = """
 CREATE FUNCTION notifications_count_along() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        UPDATE notifications_message SET tells = tells - 1 WHERE id = OLD.told_with_id;
+        UPDATE notifications_message
+           SET tells = tells - 1,
+               try_at = CASE WHEN status <> 'due' OR attempts > 0 THEN try_at ELSE greatest(due_at, (
+                   SELECT max(along.due_at) FROM notifications_message along WHERE along.told_with_id = OLD.told_with_id
+               )) END
+         WHERE id = OLD.told_with_id;
     END IF;
     UPDATE notifications_message SET tells = tells + 1 WHERE id = NEW.told_with_id;
     RETURN NULL;
@@ -29,7 +34,8 @@ BEGIN
     IF NEW.status = 'skipped' THEN
         -- What need not be said itself no longer leads; the rest is still said together.
         SELECT id INTO heir FROM notifications_message
-         WHERE told_with_id = NEW.id AND status IN ('due', 'sending') ORDER BY not_after, id LIMIT 1;
+         WHERE told_with_id = NEW.id AND status IN ('due', 'sending')
+         ORDER BY not_after, due_at, kind, speaks_of, id LIMIT 1;
         UPDATE notifications_message
            SET told_with_id = nullif(heir, id), status = 'due', handed_over_at = NULL, try_at = greatest(due_at, now())
          WHERE told_with_id = NEW.id AND status IN ('due', 'sending');

@@ -39,6 +39,7 @@ from accounts.models import Channel, IdempotencyKey, Organization, Patient, Role
 from accounts.queries import visible_patients, visible_sites
 from accounts.refusals import Conflict, Forbidden, Invalid, RuleBroken, TooMany, Unavailable
 from tests import factories
+from tests.at_once import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -875,30 +876,11 @@ def test_keys_are_forgotten_after_a_day(desk: APIClient) -> None:
 def test_of_many_at_once_one_is_done_and_all_get_its_answer() -> None:
     user = factories.make_user(factories.make_organization(), "nurse")
     token = factories.make_token(user)
-    answers: list[Any] = []
-    ready = threading.Barrier(12)
-
-    def run() -> None:
-        try:
-            ready.wait(20)
-            answers.append(make(APIClient(HTTP_AUTHORIZATION=f"Bearer {token}"), {"name": "x"}))
-        finally:
-            connection.close()
-
-    together(run, 12)
+    answers = together([lambda: make(APIClient(HTTP_AUTHORIZATION=f"Bearer {token}"), {"name": "x"})] * 12)
     assert [answer.status_code for answer in answers] == [201] * 12
     assert len({answer.content for answer in answers}) == 1
     assert sum("Idempotency-Replayed" in answer for answer in answers) == 11
     assert organizations() == 1
-
-
-def together(run: Callable[[], None], count: int) -> None:
-    """Run it in so many threads, to their end."""
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
 
 
 @pytest.fixture
@@ -1080,17 +1062,7 @@ def test_one_address_cannot_try_many_accounts(clinic: Clinic, settings: Settings
 @pytest.mark.usefixtures("committed")
 def test_of_many_tries_at_once_no_more_are_looked_at_than_allowed(settings: Settings) -> None:
     settings.SIGN_IN_FAILURES = {"account": 3, "address": 100, "seconds": 300}
-    statuses: list[int] = []
-    ready = threading.Barrier(12)
-
-    def run() -> None:
-        try:
-            ready.wait(20)
-            statuses.append(sign_in(APIClient(), "nobody@example.org", "wrong").status_code)
-        finally:
-            connection.close()
-
-    together(run, 12)
+    statuses = together([lambda: sign_in(APIClient(), "nobody@example.org", "wrong").status_code] * 12)
     assert sorted(statuses) == [401] * 3 + [429] * 9
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +19,7 @@ from accounts.queries import visible_staff
 from accounts.refusals import Conflict, Refusal
 from accounts.sign_in_links import new_token
 from notifications import staff_mail
+from tests.at_once import together
 from tests.factories import PASSWORD, Clinic, make_patient, make_site, make_token, make_user, noon
 
 if TYPE_CHECKING:
@@ -196,22 +197,14 @@ def test_the_same_address_twice(clinic: Clinic, api: Any) -> None:
 def test_of_two_links_for_one_address_one_makes_the_person(committed: None, clinic: Clinic) -> None:
     assert clinic.other
     tokens = [token_for(each, email="both@example.org") for each in (clinic, clinic.other)]
-    gate, outcomes = threading.Barrier(2), []
 
-    def take(token: str) -> None:
-        gate.wait()
+    def take(token: str) -> str:
         try:
-            outcomes.append(str(invitations.use(token, FRESH, clock.now()).email))
+            return str(invitations.use(token, FRESH, clock.now()).email)
         except Refusal as refusal:
-            outcomes.append(refusal.code)
-        finally:
-            connection.close()
+            return refusal.code
 
-    threads = [threading.Thread(target=take, args=[token]) for token in tokens]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    outcomes = together([partial(take, token) for token in tokens])
     assert sorted(outcomes) == ["address_taken", "both@example.org"]
 
 
@@ -396,23 +389,15 @@ def test_of_two_who_send_each_other_away_one_stays(committed: None, clinic: Clin
         cursor.execute("ALTER TABLE accounts_user DISABLE TRIGGER somebody_remains")
         User.objects.filter(pk__in=[clinic.users["admin"].pk, clinic.users["manager"].pk]).update(**others)
         cursor.execute("ALTER TABLE accounts_user ENABLE TRIGGER somebody_remains")
-    gate, outcomes = threading.Barrier(2), []
 
-    def send(by: User, user: User) -> None:
-        gate.wait()
+    def send(by: User, user: User) -> str:
         try:
             staff.deactivate(by, user)
-            outcomes.append("done")
         except Refusal as refusal:
-            outcomes.append(refusal.code)
-        finally:
-            connection.close()
+            return refusal.code
+        return "done"
 
-    threads = [threading.Thread(target=send, args=pair) for pair in ((first, second), (second, first))]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    outcomes = together([partial(send, *pair) for pair in ((first, second), (second, first))])
     last = "last_admin" if role == Role.ADMIN else "last_manager"
     assert sorted(outcomes) == ["done", last]
     assert User.objects.filter(organization=clinic.organization, is_active=True, roles__contains=[role]).count() == 1

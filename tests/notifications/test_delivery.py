@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from threading import Barrier, Event, Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -23,6 +23,7 @@ from notifications import delivery, follow_ups, gsm, marking, reconcile, telling
 from notifications.channels import Permanent, Temporary, Text, Unclear, open_channel
 from notifications.lines import Lines
 from notifications.models import Message
+from tests.at_once import together
 from tests.catcher import ACCEPTED, Catcher
 from tests.factories import make_patient
 from tests.notifications.visits import HOUR, book, change, discharge, move, protocol_with
@@ -316,17 +317,7 @@ def run_out() -> None:
 def test_many_workers_share_what_is_due(committed: None, clinic: Clinic, mail: Catcher) -> None:
     for _ in range(60):
         due(clinic)
-    together = Barrier(4)
-
-    def work(_: int) -> int:
-        try:
-            together.wait(10)
-            return sum(iter(lambda: delivery.send_batch(5), 0))
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(4) as workers:
-        shares = list(workers.map(work, range(4)))
+    shares = together([lambda: sum(iter(lambda: delivery.send_batch(5), 0))] * 4)
     assert sum(shares) == 60
     assert len({m.to for m in mail.mails}) == len(mail.mails) == 60
     assert set(Message.objects.values_list("status", "attempts")) == {("sent", 1)}

@@ -26,10 +26,10 @@ import signal
 import socket
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from threading import Barrier, Event
+from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +44,7 @@ from notifications.channels import Temporary, gateway
 from notifications.follow_ups import answer_follow_up, new_link
 from notifications.lines import Lines
 from notifications.models import Alert, FollowUp, Message, MessagePlan
+from tests.at_once import together
 from tests.dying import send_in_dying_processes
 from tests.factories import make_patient
 from tests.gateway import DROPPED, TAKEN, Gateway
@@ -151,16 +152,12 @@ def test_f7_f8_clocks_ticks_and_senders_at_once_say_each_thing_once(
     clinic: Clinic, committed: None, texts: Gateway
 ) -> None:
     book_due(clinic, 120)
-    together = Barrier(6)
-    work = [tasks.tick, tasks.send, lambda: second_clock.once(full=True)] * 2
 
-    def at_once(call: Callable[[], object]) -> None:
-        together.wait(20)
+    def thrice(call: Callable[[], object]) -> None:
         for _ in range(3):
             call()
 
-    with ThreadPoolExecutor(6) as threads:
-        list(threads.map(lambda call: in_thread(lambda: at_once(call)), work))
+    together([partial(thrice, call) for call in (tasks.tick, tasks.send, lambda: second_clock.once(full=True)) * 2])
     while delivery.send_batch():
         pass
     assert statuses() == {"sent": 120}
@@ -384,7 +381,6 @@ def test_f14_a_cancellation_beside_a_hand_over_is_seen_or_followed_by_a_notice(
 
 def cancel_beside_sending(clinic: Clinic, session: Session, later: float = 0) -> None:
     """Both at once; the cancellation `later` by so many seconds, or the sending where that is negative."""
-    together = Barrier(2)
 
     def send() -> None:
         Event().wait(-min(later, 0))
@@ -395,12 +391,7 @@ def cancel_beside_sending(clinic: Clinic, session: Session, later: float = 0) ->
         change(session, status="cancelled")
         session.events.create(kind="cancelled", actor=clinic.site.on_call, at=clock.now())
 
-    def meet(call: Callable[[], object]) -> object:
-        together.wait(10)
-        return call()
-
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda call: in_thread(lambda: meet(call)), [send, cancel]))
+    together([send, cancel])
 
 
 def test_f15_moved_five_times_in_a_minute_one_set_is_said(clinic: Clinic, texts: Gateway) -> None:
@@ -491,14 +482,8 @@ def test_f37_urgent_rows_are_claimed_before_any_other(clinic: Clinic, texts: Gat
 def test_f35_twenty_at_once_are_one_answer_and_one_alert(committed: None, clinic: Clinic) -> None:
     asked = ask(clinic)
     token = new_link(asked).rstrip("/").rpartition("/")[2]
-    together, now = Barrier(8), clock.now()
-
-    def submit(_: int) -> None:
-        together.wait(10)
-        answer_follow_up(token, DARK, now)
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda number: in_thread(lambda: submit(number)), range(8)))
+    now = clock.now()
+    together([lambda: answer_follow_up(token, DARK, now)] * 8)
     assert Alert.objects.count() == 1
     assert Message.objects.filter(alert__isnull=False).count() == 1
 
@@ -506,14 +491,7 @@ def test_f35_twenty_at_once_are_one_answer_and_one_alert(committed: None, clinic
 def test_f36_many_clocks_at_once_climb_one_step(committed: None, clinic: Clinic) -> None:
     now = clock.now()
     answer(ask(clinic), DARK, now)
-    together = Barrier(6)
-
-    def climb(_: int) -> object:
-        together.wait(10)
-        return alerts.escalate(now + 10 * MINUTE)
-
-    with ThreadPoolExecutor(6) as threads:
-        climbed = list(threads.map(lambda number: in_thread(lambda: climb(number)), range(6)))
+    climbed = together([lambda: alerts.escalate(now + 10 * MINUTE)] * 6)
     assert sum(int(str(each)) for each in climbed) == 1
     assert Alert.objects.get().step == 1
 

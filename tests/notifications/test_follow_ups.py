@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
-from threading import Barrier
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +25,7 @@ from notifications.follow_ups import (
 )
 from notifications.instruments import INSTRUMENTS
 from notifications.models import Alert, FollowUp, FollowUpDraft, FollowUpLink
+from tests.at_once import together
 from tests.notifications.visits import HOUR, book, discharge, protocol_with
 
 if TYPE_CHECKING:
@@ -251,20 +251,15 @@ def test_a_session_that_has_not_ended_asks_nothing(clinic: Clinic) -> None:
 
 def test_twenty_answers_at_once_are_one_answer_and_one_alert(committed: None, clinic: Clinic) -> None:
     token = token_of(ask(clinic))
-    together = Barrier(20)
 
     def answer(number: int) -> str:
         try:
-            together.wait(20)
             answer_follow_up(token, DARK | {"phq9_1": number % 4}, clock.now())
         except Gone:
             return "gone"
-        finally:
-            connection.close()
         return "taken"
 
-    with ThreadPoolExecutor(20) as people:
-        said = list(people.map(answer, range(20)))
+    said = together([partial(answer, number) for number in range(20)])
     assert said.count("taken") == 5
     assert said.count("gone") == 15
     assert Alert.objects.count() == 1

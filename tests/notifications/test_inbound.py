@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
 
 from accounts import clock
 from accounts.models import AuditEntry, Contact, Patient
 from notifications import delivery, gsm, inbound, wishes
 from notifications.models import Alert, Message, Reply
+from tests.at_once import together
 from tests.factories import make_patient
 from tests.notifications.test_delivery import due
 from tests.notifications.test_twilio import PHONE, call, carrier
@@ -174,17 +173,7 @@ def test_the_same_text_twice_is_one(visit: Session) -> None:
 
 
 def test_twenty_at_once_are_one(committed: None, visit: Session) -> None:
-    together = Barrier(20)
-
-    def come(_: int) -> str:
-        try:
-            together.wait(20)
-            return text("C", "SM9")
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(20) as people:
-        answers = list(people.map(come, range(20)))
+    answers = together([partial(text, "C", "SM9")] * 20)
     assert sum(answer != "" for answer in answers) == 1
     assert (Reply.objects.count(), visit.events.filter(kind="confirmed").count()) == (1, 1)
 

@@ -7,14 +7,10 @@ what is wrong with the clinic. The tests run a few rounds of each, `bin/chaos ch
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from functools import partial
-from threading import Barrier
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
-
-from django.db import connection
 
 from accounts import clock
 from accounts.models import Role
@@ -26,6 +22,7 @@ from sessions.course import phases_of_series, standing_dates
 from sessions.models import TO_COME, Offer, Series, Session, SessionEvent
 from sessions.rest import in_order
 from tests import rules
+from tests.at_once import together
 from tests.factories import Clinic, make_patient, make_protocol, make_session, phase
 
 if TYPE_CHECKING:
@@ -34,22 +31,6 @@ if TYPE_CHECKING:
     from rest_framework.test import APIClient
 
 BASE = "/api/v1"
-
-
-def together(jobs: list[Callable[[], Any]]) -> list[Any]:
-    """Run all at the same moment, each with a connection of its own; their results in order."""
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], Any]) -> Any:
-        try:
-            connection.ensure_connection()
-            gate.wait()
-            return job()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def at(clinic: Clinic, wall: str, days: int) -> datetime:

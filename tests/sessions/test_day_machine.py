@@ -3,12 +3,12 @@ has an override in the history and in the audit trail. Of two who click at once,
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,6 +28,7 @@ from accounts.rights import may
 from sessions import adverse_events, discharge, gates, infusion, lifecycle
 from sessions.discharge import Leaving
 from sessions.models import Session, SessionStatus
+from tests.at_once import together
 from tests.factories import make_clinic, make_protocol, noon
 
 if TYPE_CHECKING:
@@ -204,18 +205,8 @@ def test_of_two_who_start_at_once_one_wins(committed: None, clinic: Clinic, api:
     session = clinic.session(noon(3), status="arrived")
     people = [clinic.users["nurse"], clinic.users["prescriber"]]
     clients = [api(user) for user in people]
-    ready, answers = threading.Barrier(2), {}
-
-    def click(place: int) -> None:
-        ready.wait()
-        answers[place] = clients[place].post(f"/api/v1/sessions/{session.pk}/start/")
-        connection.close()
-
-    threads = [threading.Thread(target=click, args=(place,)) for place in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    start = f"/api/v1/sessions/{session.pk}/start/"
+    answers = together([partial(client.post, start) for client in clients])
     won, lost = sorted((0, 1), key=lambda place: answers[place].status_code)
     assert [answers[won].status_code, answers[lost].status_code] == [200, 409]
     told = answers[lost].json()

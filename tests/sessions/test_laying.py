@@ -12,9 +12,10 @@ import pytest
 from notifications.models import Message
 from sessions.models import Session, SessionStatus
 from tests import rules
+from tests.at_once import together
 from tests.factories import make_clinic, make_patient, make_protocol, phase
 from tests.sessions.test_plan_and_book import CHICAGO, ahead, book, plans
-from tests.sessions.test_races import limits, shown, together
+from tests.sessions.test_races import limits, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

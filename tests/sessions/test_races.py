@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
 from typing import TYPE_CHECKING, Any
-
-from django.db import connection
 
 from scheduler.models import Provider
 from sessions.models import Series, Session
 from tests import rules
+from tests.at_once import together
 from tests.factories import make_clinic, make_patient, make_protocol, phase
 from tests.sessions.test_plan_and_book import ahead, plans
 
@@ -25,22 +22,6 @@ if TYPE_CHECKING:
     from tests.factories import Clinic
 
 SHORT = {"earliest_date": ahead(1), "latest_date": ahead(21), "limit": 1}
-
-
-def together(jobs: list[Callable[[], Any]]) -> list[Any]:
-    """Run all jobs at one moment, each in a thread with a connection of its own; their results in order."""
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], Any]) -> Any:
-        try:
-            connection.ensure_connection()
-            gate.wait()
-            return job()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def booking(client: APIClient, clinic: Clinic, plan: str, patient: Patient) -> Any:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Barrier, Thread
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
 
 from accounts import clock
 from accounts.refusals import Refusal
 from sessions import reseating
 from sessions.models import Session
+from tests.at_once import together
 from tests.factories import noon
 from tests.sessions.test_plan_and_book import book, plans
 
@@ -101,23 +101,14 @@ def test_of_two_at_once_one_has_the_chair(clinic: Clinic) -> None:
     start, user = noon() + timedelta(hours=4), clinic.users["front_desk"]
     pairs = [(clinic.recliners[0], clinic.nurses[0]), (clinic.recliners[1], clinic.nurses[1])]
     rows = [clinic.session(start, chair=chair, nurse=nurse, acuity=1) for chair, nurse in pairs]
-    told: list[str] = []
-    ready = Barrier(len(rows))
 
-    def go(row: Session) -> None:
-        ready.wait()
+    def go(row: Session) -> str:
         try:
             reseating.reseat(row, reseating.Wanted(chair=clinic.bed.pk), user, clock.now())
-            told.append("there")
         except Refusal as refusal:
-            told.append(refusal.code)
-        finally:
-            connection.close()
+            return refusal.code
+        return "there"
 
-    threads = [Thread(target=go, args=(row,)) for row in rows]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    told = together([partial(go, row) for row in rows])
     assert sorted(told) == ["chair_taken", "there"]
     assert Session.objects.filter(chair=clinic.bed, start=start).count() == 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
 from axe_playwright_python.sync_playwright import Axe
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test import Client
 from fido2.utils import websafe_encode
 from hypothesis import given
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from accounts import clock, passkeys, second_factor, staff, webauthn
 from accounts.models import AuditEntry, Organization, Passkey, SpentChallenge, User
 from accounts.refusals import Conflict, Gone, NotSignedIn
+from tests.at_once import together
 from tests.authenticator import PRESENT, VERIFIED, Authenticator
 from tests.factories import PASSWORD, Clinic
 from tests.web.conftest import PHONE, Visitor
@@ -221,24 +221,15 @@ def test_a_challenge_is_good_once_for_its_session_and_five_minutes(clinic: Clini
 def test_of_many_at_once_with_one_challenge_one_is_let_in(committed: None, clinic: Clinic) -> None:
     telephone, challenge = added(clinic.users["patient"], counter=None), passkeys.new_challenge()
     answer = telephone.sign(webauthn.to_use(passkeys.party(), challenge))
-    gate, outcomes = threading.Barrier(6), []
 
-    def use() -> None:
-        gate.wait()
+    def use() -> str:
         try:
             passkeys.sign_in(challenge, answer, clock.now())
-            outcomes.append("in")
         except Gone as refusal:
-            outcomes.append(refusal.code)
-        finally:
-            connection.close()
+            return refusal.code
+        return "in"
 
-    threads = [threading.Thread(target=use) for _ in range(6)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert sorted(outcomes) == [*["challenge_over"] * 5, "in"]
+    assert sorted(together([use] * 6)) == [*["challenge_over"] * 5, "in"]
 
 
 def test_a_counter_that_goes_back_stops_the_passkey(clinic: Clinic, client: Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,12 @@ import pyotp
 import pytest
 import time_machine
 from axe_playwright_python.sync_playwright import Axe
-from django.db import connection
 from django.test import Client
 
 from accounts import clock, sealing, second_factor
 from accounts.models import AuditEntry, Organization, Role, SecondFactor, User
 from accounts.refusals import Conflict, Forbidden, NotSignedIn, Refusal
+from tests.at_once import together
 from tests.factories import PASSWORD, Clinic, make_token
 from tests.web.conftest import PHONE, Visitor
 
@@ -140,25 +139,16 @@ def test_a_code_is_good_once(strict: Clinic, client: Client) -> None:
 def test_of_many_at_once_with_one_code_one_is_let_in(committed: None, clinic: Clinic) -> None:
     nurse = clinic.users["nurse"]
     secret, _ = set_up(nurse)
-    code, outcomes = now_code(secret), []
-    gate = threading.Barrier(6)
+    code = now_code(secret)
 
-    def use() -> None:
-        gate.wait()
+    def use() -> str:
         try:
             second_factor.check(nurse, code, clock.now())
-            outcomes.append("in")
         except NotSignedIn as refusal:
-            outcomes.append(refusal.code)
-        finally:
-            connection.close()
+            return refusal.code
+        return "in"
 
-    threads = [threading.Thread(target=use) for _ in range(6)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert sorted(outcomes) == ["in", *["wrong_code"] * 5]
+    assert sorted(together([use] * 6)) == ["in", *["wrong_code"] * 5]
 
 
 def test_recovery_codes_open_once_each(strict: Clinic, client: Client) -> None:
